@@ -1,0 +1,43 @@
+//! The rules of Caretrack, and nothing else: state machines, keys, conditions, problems.
+//!
+//! Pure by construction: no async, no I/O, no clock, no ids made here, no logging. Time, ids and random
+//! numbers come in as arguments, decisions go out as values. To add a machine, write `name.rs` with its
+//! enum and `apply`, and `name_transitions.txt` beside it; the table is both the picture in the docs and the
+//! test that applies every command in every state.
+
+mod audit;
+mod canonical;
+mod eta;
+mod ids;
+mod patient;
+mod precondition;
+mod principal;
+mod refusal;
+mod resource;
+mod task;
+mod workspace;
+
+pub use audit::{AuditEntry, AuditOutcome};
+pub use canonical::Fingerprint;
+pub use eta::QueueLoad;
+pub use ids::{
+    CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId, WorkerId,
+    WorkspaceId,
+};
+pub use patient::{LocalPatientId, Patient, WmdaId};
+pub use precondition::Precondition;
+pub use principal::{Credential, Principal, Scope, Scopes, SecretHash};
+pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
+pub use resource::{
+    Contained, Definition, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft,
+    ResourceKey, Source, StoredResource,
+};
+pub use task::{
+    Action, Attempt, Failure, Fence, Lease, NewTask, NextStep, Operation, Receipt, ReceiptStatus,
+    RefusedTaskCommand, RetryPolicy, Settled, Tally, Target, TargetKind, Task, TaskCommand, TaskCommandKind,
+    TaskEffect, TaskFacts, TaskKind, TaskState, TaskStatus, TaskTransition,
+};
+pub use workspace::{Workspace, WorkspaceOptions};
+
+/// The instant all of Caretrack reckons with: UTC, cut to microseconds by the clock that made it.
+pub type Instant = time::OffsetDateTime;

@@ -1,0 +1,29 @@
+set positional-arguments
+
+# List the recipes
+default:
+    @just --list
+
+# Everything CI checks; arguments go to cargo test
+test *args:
+    scripts/test "$@"
+
+# Run caretrack with the given arguments
+run *args:
+    cargo run --locked -p caretrack-app --bin caretrack -- "$@"
+
+# Measure an optimised build
+bench *args:
+    cargo run --release --locked -p caretrack-bench -- "$@"
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Check formatting and lints
+lint:
+    cargo fmt --all --check && cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Build the API documentation
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
