@@ -103,7 +103,7 @@ impl Scopes {
     }
 
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|scope| scope.into())
+        self.0.iter().map(Into::into)
     }
 
     /// Exact words; the error is the first one that is none.

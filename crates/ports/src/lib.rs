@@ -1,1 +1,43 @@
+//! What the use cases need of the world: one way to write, repositories to read, a queue, a clock, ids.
+//!
+//! Every finder takes the workspace; what is in another one is not found. Absence is `Ok(None)`, never an
+//! error. To add a port, write its trait here, its contracts in `port-contracts`, then the adapters.
 
+mod changes;
+mod queue;
+mod store;
+
+pub use changes::{
+    Admission, Author, Changes, Committed, Event, NewCredential, Parts, PatientWrite, Pause, Place,
+    ResourceWrite,
+};
+pub use queue::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE, TaskQueue};
+pub use store::{
+    AuditRepository, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository,
+    QueueFigures, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
+    WorkspaceRepository,
+};
+
+use caretrack_domain::Instant;
+
+/// What time it is, UTC, cut to microseconds: what every store keeps.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Instant;
+}
+
+/// Ids, secrets and chance.
+pub trait IdGenerator: Send + Sync {
+    /// A UUID of version 7.
+    fn id(&self) -> uuid::Uuid;
+
+    /// 256 random bits from the system's generator.
+    fn secret(&self) -> [u8; 32];
+
+    /// Uniform over all of `u32`.
+    fn number(&self) -> u32;
+
+    /// Uniform in `[0, 1)`.
+    fn unit(&self) -> f64 {
+        f64::from(self.number()) / (f64::from(u32::MAX) + 1.0)
+    }
+}

@@ -131,7 +131,7 @@ impl Task {
             TaskState::Queued => self.queued(command, now),
             TaskState::Running { lease, .. } => self.running(&lease, command, now),
             TaskState::RetryScheduled { at } => self.retry_scheduled(at, command, now),
-            TaskState::Held { .. } => self.held(command, now),
+            TaskState::Held { .. } => self.held(&command, now),
             TaskState::Succeeded { .. } | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
                 Err(NO_CELL)
             }
@@ -189,7 +189,7 @@ impl Task {
         }
     }
 
-    fn held(self, command: TaskCommand, now: Instant) -> Next {
+    fn held(self, command: &TaskCommand, now: Instant) -> Next {
         match command {
             TaskCommand::Release => Ok((self.into_state(TaskState::Queued), None)),
             TaskCommand::Cancel => Ok(self.cancelled(now)),

@@ -1,0 +1,270 @@
+//! The one way to write: collect what is to change, commit it at once, all or nothing.
+
+use caretrack_domain::{
+    AuditEntry, AuditOutcome, Credential, CredentialId, Definition, Instant, NewTask, Operation, Patient,
+    PatientId, Principal, RequestId, Resource, ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId,
+    TaskKind, TaskStatus, TaskTransition, Workspace, WorkspaceId,
+};
+
+/// Who writes, in which request, when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    pub workspace: Option<WorkspaceId>,
+    pub actor: Option<CredentialId>,
+    pub request_id: RequestId,
+    pub at: Instant,
+}
+
+impl Author {
+    pub fn principal(who: &Principal, request_id: RequestId, at: Instant) -> Self {
+        Self {
+            workspace: Some(who.workspace),
+            actor: Some(who.credential),
+            request_id,
+            at,
+        }
+    }
+
+    /// The worker, on behalf of whoever submitted the task.
+    pub fn of_task(facts: &TaskFacts, at: Instant) -> Self {
+        Self {
+            workspace: Some(facts.workspace),
+            actor: facts.submitted_by,
+            request_id: facts.request_id.clone(),
+            at,
+        }
+    }
+}
+
+/// Whether a store that is short of room may turn the commit away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// More work: refused first.
+    New,
+    /// Ends or cancels what was accepted: always has room.
+    Continuing,
+}
+
+/// The place in the workspace's order that a write to a record has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// When it commits: a synchronous write.
+    AtCommit,
+    /// When it was accepted: what a task does.
+    Accepted(i64),
+}
+
+/// A record put or, without `after`, deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceWrite {
+    pub workspace: WorkspaceId,
+    pub key: ResourceKey,
+    /// The version seen, a deleted record's included; none if there was no record at all.
+    pub expected: Option<i64>,
+    pub place: Place,
+    pub after: Option<Resource>,
+}
+
+/// A patient added (no revision expected) or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatientWrite {
+    pub expected: Option<i64>,
+    pub after: Patient,
+}
+
+/// A credential added, or revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewCredential {
+    Added(Credential),
+    Revoked {
+        workspace: WorkspaceId,
+        id: CredentialId,
+        at: Instant,
+    },
+}
+
+/// Workers stop, or start, taking a kind of one workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub workspace: WorkspaceId,
+    pub kind: TaskKind,
+    pub paused: bool,
+}
+
+/// What others may want to hear of a commit; the outbox keeps it in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    Task {
+        id: TaskId,
+        kind: TaskKind,
+        status: TaskStatus,
+    },
+    Patient {
+        id: PatientId,
+    },
+}
+
+/// Everything one commit changes. It takes no state that the domain did not produce.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    author: Author,
+    admission: Admission,
+    parts: Parts,
+}
+
+/// The content of [`Changes`], for the adapters.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    pub new_tasks: Vec<NewTask>,
+    pub transitions: Vec<TaskTransition>,
+    /// Operations with the receipts they got, by task.
+    pub receipts: Vec<(TaskId, Operation)>,
+    pub resources: Vec<ResourceWrite>,
+    /// Added unless there already.
+    pub sources: Vec<Source>,
+    /// Added unless there already.
+    pub definitions: Vec<Definition>,
+    pub workspaces: Vec<Workspace>,
+    pub credentials: Vec<NewCredential>,
+    pub patients: Vec<PatientWrite>,
+    pub pauses: Vec<Pause>,
+    pub audit: Vec<AuditEntry>,
+    pub events: Vec<(WorkspaceId, Instant, Event)>,
+}
+
+impl Changes {
+    pub fn by(author: Author, admission: Admission) -> Self {
+        Self {
+            author,
+            admission,
+            parts: Parts::default(),
+        }
+    }
+
+    pub fn admission(&self) -> Admission {
+        self.admission
+    }
+
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    pub fn into_parts(self) -> Parts {
+        self.parts
+    }
+
+    /// Appends an audit entry of the author's.
+    pub fn audit(&mut self, action: &str, target: impl Into<String>, outcome: AuditOutcome) {
+        self.parts.audit.push(AuditEntry {
+            at: self.author.at,
+            workspace: self.author.workspace,
+            actor: self.author.actor,
+            request_id: self.author.request_id.clone(),
+            action: action.to_owned(),
+            target: target.into(),
+            outcome,
+        });
+    }
+
+    pub fn insert_task(&mut self, task: NewTask) {
+        self.announce_task(task.task());
+        self.parts.new_tasks.push(task);
+    }
+
+    pub fn record_task(&mut self, transition: TaskTransition) {
+        if transition.before() != transition.task().status() {
+            self.announce_task(transition.task());
+        }
+        self.parts.transitions.push(transition);
+    }
+
+    pub fn record_receipt(&mut self, task: TaskId, operation: Operation) {
+        self.parts.receipts.push((task, operation));
+    }
+
+    pub fn put_resource(
+        &mut self,
+        workspace: WorkspaceId,
+        seen: Option<&StoredResource>,
+        place: Place,
+        after: Resource,
+    ) {
+        self.parts.resources.push(ResourceWrite {
+            workspace,
+            key: after.key.clone(),
+            expected: seen.map(|seen| seen.version),
+            place,
+            after: Some(after),
+        });
+    }
+
+    pub fn delete_resource(&mut self, workspace: WorkspaceId, seen: &StoredResource, place: Place) {
+        self.parts.resources.push(ResourceWrite {
+            workspace,
+            key: seen.key.clone(),
+            expected: Some(seen.version),
+            place,
+            after: None,
+        });
+    }
+
+    pub fn ensure_source(&mut self, source: Source) {
+        self.parts.sources.push(source);
+    }
+
+    pub fn ensure_definition(&mut self, definition: Definition) {
+        self.parts.definitions.push(definition);
+    }
+
+    pub fn insert_workspace(&mut self, workspace: Workspace) {
+        self.parts.workspaces.push(workspace);
+    }
+
+    pub fn insert_credential(&mut self, credential: Credential) {
+        self.parts.credentials.push(NewCredential::Added(credential));
+    }
+
+    pub fn revoke_credential(&mut self, workspace: WorkspaceId, id: CredentialId) {
+        self.parts.credentials.push(NewCredential::Revoked {
+            workspace,
+            id,
+            at: self.author.at,
+        });
+    }
+
+    pub fn put_patient(&mut self, expected: Option<i64>, after: Patient) {
+        self.parts
+            .events
+            .push((after.workspace, self.author.at, Event::Patient { id: after.id }));
+        self.parts.patients.push(PatientWrite { expected, after });
+    }
+
+    pub fn pause(&mut self, pause: Pause) {
+        self.parts.pauses.push(pause);
+    }
+
+    fn announce_task(&mut self, task: &Task) {
+        let event = Event::Task {
+            id: task.id(),
+            kind: task.facts().kind,
+            status: task.status(),
+        };
+        self.parts
+            .events
+            .push((task.facts().workspace, self.author.at, event));
+    }
+}
+
+/// The numbers a commit was given: one for each record written, then one for each new task, in order.
+/// They only ever grow, for all writers of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    pub first: i64,
+}
+
+impl Committed {
+    /// The version that the `n`th record written got.
+    pub fn version(self, n: usize) -> i64 {
+        self.first + i64::try_from(n).unwrap_or(i64::MAX)
+    }
+}

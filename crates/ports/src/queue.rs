@@ -1,0 +1,48 @@
+//! Who does what next.
+
+use crate::StoreError;
+use async_trait::async_trait;
+use caretrack_domain::{Instant, Lease, LeaseToken, Operation, Task, TaskId, TaskKind};
+use std::time::Duration;
+
+/// How many operations a claim brings along with each task; the rest are read in steps.
+pub const OPERATIONS_AT_ONCE: usize = 64;
+
+/// A worker's wish for work.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The kinds the worker has handlers for.
+    pub kinds: Vec<TaskKind>,
+    pub limit: usize,
+    pub now: Instant,
+    /// What each claimed task gets; one claim, one token.
+    pub lease: Lease,
+}
+
+/// A task that is now the worker's, with the first of its pending operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedTask {
+    pub task: Task,
+    pub operations: Vec<Operation>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claimed {
+    pub tasks: Vec<ClaimedTask>,
+    /// When the next task will be due that is not yet.
+    pub next_at: Option<Instant>,
+}
+
+/// Hands out tasks: each to one worker, per ordering key one at a time in order of acceptance.
+#[async_trait]
+pub trait TaskQueue: Send + Sync {
+    /// Claims up to `limit` tasks that may start, oldest first, kinds and workspaces taking turns.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
+
+    /// Extends leases; answers with the tasks that are still the holder's.
+    async fn renew(&self, held: Vec<(TaskId, LeaseToken)>, until: Instant)
+    -> Result<Vec<TaskId>, StoreError>;
+
+    /// Returns when there may be work, or after `longest`.
+    async fn wait(&self, longest: Duration);
+}

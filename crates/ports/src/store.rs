@@ -1,0 +1,244 @@
+//! The store: commits changes, and reads what was committed.
+
+use crate::{Changes, Committed, Event};
+use async_trait::async_trait;
+use caretrack_domain::{
+    AuditEntry, Credential, CredentialId, Definition, Instant, Key, Operation, Patient, PatientId, QueueLoad,
+    RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind, TaskStatus, WmdaId,
+    Workspace, WorkspaceId,
+};
+use std::error::Error;
+
+/// What can go wrong with a store; there is nothing else.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something moved since it was read: read again and decide again.
+    #[error("something moved in between")]
+    Conflict,
+    /// A name that must be unique is taken.
+    #[error("the name is taken")]
+    Duplicate,
+    /// Not now: unreachable, overloaded, out of room. Nothing was changed, as far as can be known.
+    #[error("the store is not available: {0}")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// What is stored makes no sense.
+    #[error("the store holds what it should not: {0}")]
+    Corrupt(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Everything that is kept.
+#[async_trait]
+pub trait Store:
+    TaskRepository
+    + ResourceRepository
+    + WorkspaceRepository
+    + CredentialRepository
+    + PatientRepository
+    + AuditRepository
+    + OutboxRepository
+{
+    /// Applies all of it or nothing. Durable, and seen by every reader, when it returns.
+    async fn commit(&self, changes: Changes) -> Result<Committed, StoreError>;
+
+    /// Whether it can be read and has the schema this program needs.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Deletes what is past its retention, at most `limit` tasks; answers how many they were.
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// What may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Terminal tasks that ended before, with all their rows; outbox entries and marks of deleted records too.
+    pub ended_before: Instant,
+}
+
+/// Which tasks a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    pub status: Option<TaskStatus>,
+    pub kind: Option<TaskKind>,
+    pub patient: Option<PatientId>,
+    pub accepted_since: Option<Instant>,
+    pub accepted_until: Option<Instant>,
+    /// Only those before this place.
+    pub before: Option<i64>,
+}
+
+/// How a kind of work stands in a workspace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueFigures {
+    pub kind: TaskKind,
+    pub paused: bool,
+    pub queued: u64,
+    pub running: u64,
+    pub held: u64,
+    pub retrying: u64,
+    /// When the oldest task that waits to run was accepted.
+    pub oldest_accepted_at: Option<Instant>,
+    /// Tasks that ended within the last minute.
+    pub ended_last_minute: u64,
+    /// Tasks that failed, refused or broken, and are still kept.
+    pub failed: u64,
+}
+
+#[async_trait]
+pub trait TaskRepository: Send + Sync {
+    async fn find_task(&self, workspace: WorkspaceId, id: TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// Newest first.
+    async fn list_tasks(
+        &self,
+        workspace: WorkspaceId,
+        filter: TaskFilter,
+        limit: usize,
+    ) -> Result<Vec<Task>, StoreError>;
+
+    /// The operations of a task in the order of the request, from `from` on.
+    async fn operations(
+        &self,
+        workspace: WorkspaceId,
+        task: TaskId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError>;
+
+    /// Running tasks of all workspaces whose lease ran out.
+    async fn expired_tasks(&self, now: Instant, limit: usize) -> Result<Vec<Task>, StoreError>;
+
+    /// Kinds that have, or had, tasks in the workspace.
+    async fn queue_figures(
+        &self,
+        workspace: WorkspaceId,
+        now: Instant,
+    ) -> Result<Vec<QueueFigures>, StoreError>;
+
+    /// What is ahead of a new task of that kind; cheap, and counts no further than it must for an estimate.
+    async fn queue_load(
+        &self,
+        workspace: WorkspaceId,
+        kind: TaskKind,
+        now: Instant,
+    ) -> Result<QueueLoad, StoreError>;
+}
+
+#[async_trait]
+pub trait ResourceRepository: Send + Sync {
+    /// The record, or the mark that one was deleted.
+    async fn find_resource(
+        &self,
+        workspace: WorkspaceId,
+        key: &ResourceKey,
+    ) -> Result<Option<StoredResource>, StoreError>;
+
+    /// Live records by ascending id, after `after`.
+    async fn list_resources(
+        &self,
+        workspace: WorkspaceId,
+        source: &Key,
+        of: &Key,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<StoredResource>, StoreError>;
+
+    async fn find_source(&self, workspace: WorkspaceId, key: &Key) -> Result<Option<Source>, StoreError>;
+
+    async fn list_sources(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Source>, StoreError>;
+
+    async fn find_definition(
+        &self,
+        workspace: WorkspaceId,
+        source: &Key,
+        key: &Key,
+    ) -> Result<Option<Definition>, StoreError>;
+}
+
+#[async_trait]
+pub trait WorkspaceRepository: Send + Sync {
+    async fn find_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    async fn find_workspace_by_key(&self, key: &Key) -> Result<Option<Workspace>, StoreError>;
+
+    /// By ascending key, after `after`.
+    async fn list_workspaces(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Workspace>, StoreError>;
+}
+
+#[async_trait]
+pub trait CredentialRepository: Send + Sync {
+    /// The one look-up without a workspace: a secret tells whose it is.
+    async fn find_credential_by_secret(&self, secret: &SecretHash) -> Result<Option<Credential>, StoreError>;
+
+    async fn find_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+    ) -> Result<Option<Credential>, StoreError>;
+
+    /// By ascending id, revoked ones included, after `after`.
+    async fn list_credentials(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<CredentialId>,
+        limit: usize,
+    ) -> Result<Vec<Credential>, StoreError>;
+}
+
+/// Either of the identifiers a patient is asked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatientRef {
+    Id(PatientId),
+    Wmda(WmdaId),
+}
+
+#[async_trait]
+pub trait PatientRepository: Send + Sync {
+    async fn find_patient(
+        &self,
+        workspace: WorkspaceId,
+        by: PatientRef,
+    ) -> Result<Option<Patient>, StoreError>;
+
+    /// By ascending id, after `after`.
+    async fn list_patients(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<PatientId>,
+        limit: usize,
+    ) -> Result<Vec<Patient>, StoreError>;
+}
+
+#[async_trait]
+pub trait AuditRepository: Send + Sync {
+    /// Newest first, with their numbers, before `before`.
+    async fn list_audit(
+        &self,
+        workspace: WorkspaceId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
+}
+
+/// One event, as the outbox keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    pub number: i64,
+    pub at: Instant,
+    pub event: Event,
+}
+
+#[async_trait]
+pub trait OutboxRepository: Send + Sync {
+    /// In the order they were committed, after `after`.
+    async fn list_events(
+        &self,
+        workspace: WorkspaceId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, StoreError>;
+}
