@@ -13,6 +13,8 @@
 pub mod client;
 pub mod import;
 pub mod task;
+#[cfg(test)]
+mod testing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +75,9 @@ Examples:
     /// Later wins: built-in defaults, default.toml and PROFILE.toml in the configuration folder, environment variables
     /// (CARETRACK__SECTION__KEY), options of the command line.
     Config,
+    #[command(args = hidden_settings())]
     Import(import::ImportArgs),
+    #[command(args = hidden_settings())]
     Task(task::TaskArgs),
 }
 
@@ -99,6 +103,16 @@ pub struct SettingsArgs {
     /// Override any key, such as worker.lease=45s; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
     pub set: Vec<(String, String)>,
+}
+
+/// The settings are global so that they may stand before or after the command. In the help of the commands that do not
+/// use them they would only be in the way.
+fn hidden_settings() -> Vec<clap::Arg> {
+    let settings = SettingsArgs::augment_args(clap::Command::new(""));
+    settings
+        .get_arguments()
+        .map(|setting| setting.clone().hide(true))
+        .collect()
 }
 
 impl SettingsArgs {
@@ -137,7 +151,10 @@ impl From<Exit> for ExitCode {
 fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     let well_formed = key.split('.').all(|part| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
     });
     if well_formed {
         Ok((key.to_owned(), value.to_owned()))
@@ -182,7 +199,14 @@ mod tests {
     #[test]
     fn settings_may_stand_after_the_command() {
         let cli = Cli::try_parse_from([
-            "caretrack", "serve", "--set", "a.b=1=2", "--role", "api", "--set", "c=",
+            "caretrack",
+            "serve",
+            "--set",
+            "a.b=1=2",
+            "--role",
+            "api",
+            "--set",
+            "c=",
         ])
         .expect("parses");
         assert!(matches!(cli.command, Some(Command::Serve)));
@@ -211,7 +235,10 @@ mod tests {
         ] {
             let error = Cli::try_parse_from(std::iter::once("caretrack").chain(words)).expect_err("help");
             assert_eq!(error.exit_code(), 0);
-            assert!(error.to_string().contains("Usage:"));
+            let text = error.to_string();
+            assert!(text.contains("Usage:"));
+            assert_eq!(text.contains("--config-dir"), text.contains("Settings"));
+            assert_eq!(text.contains("--config-dir"), !text.contains("--server"));
         }
     }
 }

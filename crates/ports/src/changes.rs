@@ -62,6 +62,8 @@ pub struct ResourceWrite {
     /// The version seen, a deleted record's included; none if there was no record at all.
     pub expected: Option<i64>,
     pub place: Place,
+    /// When the write is made.
+    pub at: Instant,
     pub after: Option<Resource>,
 }
 
@@ -145,6 +147,11 @@ impl Changes {
         self.admission
     }
 
+    /// When the author says it happens; the instant of a deletion, which has none of its own.
+    pub fn at(&self) -> Instant {
+        self.author.at
+    }
+
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
@@ -194,6 +201,7 @@ impl Changes {
             key: after.key.clone(),
             expected: seen.map(|seen| seen.version),
             place,
+            at: self.author.at,
             after: Some(after),
         });
     }
@@ -204,6 +212,7 @@ impl Changes {
             key: seen.key.clone(),
             expected: Some(seen.version),
             place,
+            at: self.author.at,
             after: None,
         });
     }

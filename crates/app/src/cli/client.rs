@@ -20,7 +20,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-clinia-api-key");
 const DEFAULT_KEY_FILE: &str = "caretrack-admin.key";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the server ever holds a request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How to reach the server.
 #[derive(Clone, Debug, Args)]
@@ -29,12 +29,18 @@ pub struct ClientArgs {
     /// Address of the server
     #[arg(long, value_name = "URL", env = "CARETRACK_SERVER", default_value = "http://127.0.0.1:8080", value_parser = parse_server)]
     pub server: Url,
-    /// API key; other users of the machine can see it, so prefer --api-key-file or the environment [env: `CARETRACK_API_KEY`]
     // The environment is read by hand: an option must win over a variable of the other kind, which clap cannot say.
-    #[arg(long, value_name = "KEY")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        help = "API key; others on this machine can see it, so prefer a file or the environment [env: CARETRACK_API_KEY]"
+    )]
     pub api_key: Option<Secret>,
-    /// File that holds the API key; without it ./caretrack-admin.key if it is there [env: `CARETRACK_API_KEY_FILE`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File with the API key; if not given, ./caretrack-admin.key if there is one [env: CARETRACK_API_KEY_FILE]"
+    )]
     pub api_key_file: Option<PathBuf>,
     /// Print JSON on one line, for scripts
     #[arg(long, help_heading = "Output")]
@@ -127,9 +133,9 @@ impl Client {
             // Otherwise a machine without certificates (a minimal container) could not even use plain HTTP.
             builder = builder.tls_certs_only([]);
         }
-        let http = builder
-            .build()
-            .map_err(|error| ClientError::Usage(format!("cannot set up the client: {}", root_cause(&error))))?;
+        let http = builder.build().map_err(|error| {
+            ClientError::Usage(format!("cannot set up the client: {}", root_cause(&error)))
+        })?;
         Ok(Self { http, server })
     }
 
@@ -157,7 +163,12 @@ impl Client {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
         let body = response.bytes().await.map_err(|error| self.no_answer(&error))?;
-        Ok(Answer { status, etag, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Answer {
+            status,
+            etag,
+            retry_after,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -170,8 +181,15 @@ impl Client {
     }
 
     fn no_answer(&self, error: &reqwest::Error) -> ClientError {
-        let reason = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
-        ClientError::Unreachable { server: self.server.as_str().trim_end_matches('/').to_owned(), reason }
+        let reason = if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            root_cause(error)
+        };
+        ClientError::Unreachable {
+            server: self.server.as_str().trim_end_matches('/').to_owned(),
+            reason,
+        }
     }
 }
 
@@ -186,7 +204,11 @@ pub struct Answer {
 impl Answer {
     /// The body of a success, or the error that the status stands for.
     pub fn success(self) -> Result<String, ClientError> {
-        if self.status.is_success() { Ok(self.body) } else { Err(self.error()) }
+        if self.status.is_success() {
+            Ok(self.body)
+        } else {
+            Err(self.error())
+        }
     }
 
     pub fn error(&self) -> ClientError {
@@ -207,13 +229,30 @@ impl Answer {
     /// The status and what the body says about it, on one line: a problem (RFC 9457) or the registry's error object.
     pub fn explain(&self) -> String {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        let word = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let mut said: Vec<String> = word("detail").or(word("message")).map(str::to_owned).into_iter().collect();
-        for detail in body.get("details").and_then(Value::as_array).into_iter().flatten().take(3) {
+        let word = |name: &str| {
+            body.get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
+        let mut said: Vec<String> = word("detail")
+            .or(word("message"))
+            .map(str::to_owned)
+            .into_iter()
+            .collect();
+        for detail in body
+            .get("details")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .take(3)
+        {
             let part = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
             said.push(format!("{} {}", part("path"), part("message")).trim().to_owned());
         }
-        let name = word("title").or(word("type")).or(self.status.canonical_reason()).unwrap_or("");
+        let name = word("title")
+            .or(word("type"))
+            .or(self.status.canonical_reason())
+            .unwrap_or("");
         let mut text = format!("{} {name}", self.status.as_u16()).trim_end().to_owned();
         if !said.is_empty() {
             text.push_str(": ");
@@ -226,8 +265,11 @@ impl Answer {
 /// One line of bounded length, without control characters that could confuse a terminal.
 fn shorten(text: &str) -> String {
     const LONGEST: usize = 400;
-    let mut short: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    let mut short: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect();
     if text.chars().nth(LONGEST).is_some() {
         short.push('…');
     }
@@ -246,7 +288,10 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 fn is_loopback(server: &Url) -> bool {
     let host = server.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Options first, then the environment, then the file that the server's first start left in `folder`.
@@ -303,7 +348,12 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer { status, etag: None, retry_after: None, body: body.to_owned() }
+        Answer {
+            status,
+            etag: None,
+            retry_after: None,
+            body: body.to_owned(),
+        }
     }
 
     #[test]
@@ -319,9 +369,15 @@ mod tests {
 
         assert_eq!(key(&args(), &|_| None), "ct_default");
         assert_eq!(key(&args(), &env), "ct_env");
-        let with_file = ClientArgs { api_key_file: Some(file), ..args() };
+        let with_file = ClientArgs {
+            api_key_file: Some(file),
+            ..args()
+        };
         assert_eq!(key(&with_file, &env), "ct_file");
-        let with_key = ClientArgs { api_key: Some(Secret::from("ct_option")), ..with_file };
+        let with_key = ClientArgs {
+            api_key: Some(Secret::from("ct_option")),
+            ..with_file
+        };
         assert_eq!(key(&with_key, &env), "ct_option");
     }
 
@@ -334,7 +390,10 @@ mod tests {
 
     #[test]
     fn the_key_is_not_shown_by_debug() {
-        let args = ClientArgs { api_key: Some(Secret::from("ct_very_secret")), ..args() };
+        let args = ClientArgs {
+            api_key: Some(Secret::from("ct_very_secret")),
+            ..args()
+        };
         assert!(!format!("{args:?}").contains("secret"));
     }
 
@@ -355,7 +414,10 @@ mod tests {
 
     #[test]
     fn both_error_shapes_are_explained() {
-        let problem = answer(409, r#"{"type":"about:blank","title":"Conflict","status":409,"detail":"It has ended."}"#);
+        let problem = answer(
+            409,
+            r#"{"type":"about:blank","title":"Conflict","status":409,"detail":"It has ended."}"#,
+        );
         assert_eq!(problem.explain(), "409 Conflict: It has ended.");
         assert_eq!(problem.error().exit(), Exit::Refused);
         let registry = answer(
@@ -372,10 +434,17 @@ mod tests {
 
     #[test]
     fn loopback_is_recognised() {
-        for (address, expected) in
-            [("http://localhost:1", true), ("http://127.0.0.2", true), ("http://[::1]:8080", true), ("http://db", false)]
-        {
-            assert_eq!(is_loopback(&parse_server(address).expect("an address")), expected, "{address}");
+        for (address, expected) in [
+            ("http://localhost:1", true),
+            ("http://127.0.0.2", true),
+            ("http://[::1]:8080", true),
+            ("http://db", false),
+        ] {
+            assert_eq!(
+                is_loopback(&parse_server(address).expect("an address")),
+                expected,
+                "{address}"
+            );
         }
     }
 
@@ -386,7 +455,11 @@ mod tests {
         drop(listener);
         let server = parse_server(&server).expect("an address");
         let client = Client::connect(server, &Secret::from("ct_x")).expect("a client");
-        let error = client.send(Method::GET, &["x"], None, None).await.err().expect("no answer");
+        let error = client
+            .send(Method::GET, &["x"], None, None)
+            .await
+            .err()
+            .expect("no answer");
         assert_eq!(error.exit(), Exit::Unreachable);
     }
 }

@@ -64,7 +64,9 @@ struct OneTask {
 }
 
 fn parse_task_id(text: &str) -> Result<String, String> {
-    let digits = ["s_", "bk_", "bd_", "pg_"].iter().find_map(|prefix| text.strip_prefix(prefix));
+    let digits = ["s_", "bk_", "bd_", "pg_"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
     let simple = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let hyphenated = || text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
     if digits.map_or_else(|| simple(text) || hyphenated(), simple) {
@@ -89,7 +91,11 @@ pub async fn run(args: TaskArgs) -> anyhow::Result<ExitCode> {
     match done {
         Ok((seen, exit)) => {
             if let Some(seen) = seen {
-                print(&if task.client.json { seen.to_string() } else { describe(&seen) })?;
+                print(&if task.client.json {
+                    seen.to_string()
+                } else {
+                    describe(&seen)
+                })?;
             }
             Ok(exit.into())
         }
@@ -112,14 +118,18 @@ async fn carry_out(client: &Client, id: &str, action: Action) -> Result<(Option<
         Action::Show => Ok((Some(look(client, id).await?), Exit::Done)),
         Action::Wait(timeout) => wait(client, id, timeout).await,
         Action::Change(what) => {
-            let answer = client.send(Method::POST, &["ops", "v1", "tasks", id, what], None, None).await?;
+            let answer = client
+                .send(Method::POST, &["ops", "v1", "tasks", id, what], None, None)
+                .await?;
             Ok((Some(parse_task(&answer.success()?)?), Exit::Done))
         }
     }
 }
 
 async fn look(client: &Client, id: &str) -> Result<Value, ClientError> {
-    let answer = client.send(Method::GET, &["ops", "v1", "tasks", id], None, None).await?;
+    let answer = client
+        .send(Method::GET, &["ops", "v1", "tasks", id], None, None)
+        .await?;
     parse_task(&answer.success()?)
 }
 
@@ -127,7 +137,9 @@ fn parse_task(body: &str) -> Result<Value, ClientError> {
     serde_json::from_str(body)
         .ok()
         .filter(|task: &Value| task.get("state").is_some_and(Value::is_string))
-        .ok_or_else(|| ClientError::Failed("something that is not a task; is this a Caretrack server?".to_owned()))
+        .ok_or_else(|| {
+            ClientError::Failed("something that is not a task; is this a Caretrack server?".to_owned())
+        })
 }
 
 async fn wait(client: &Client, id: &str, timeout: Duration) -> Result<(Option<Value>, Exit), ClientError> {
@@ -176,8 +188,10 @@ fn word<'a>(task: &'a Value, name: &str) -> &'a str {
 /// A few aligned lines: id, kind and state, then every other member that fits on a line.
 fn describe(task: &Value) -> String {
     const FIRST: [&str; 3] = ["id", "kind", "state"];
-    let mut lines: Vec<(&str, String)> =
-        FIRST.iter().map(|name| (*name, word(task, name).to_owned())).collect();
+    let mut lines: Vec<(&str, String)> = FIRST
+        .iter()
+        .map(|name| (*name, word(task, name).to_owned()))
+        .collect();
     for (name, value) in task.as_object().into_iter().flatten() {
         if !FIRST.contains(&name.as_str())
             && let Some(text) = one_line(value)
@@ -185,8 +199,15 @@ fn describe(task: &Value) -> String {
             lines.push((name, text));
         }
     }
-    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let lines: Vec<String> = lines.iter().map(|(name, text)| format!("{name:width$}  {text}")).collect();
+    let width = lines
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|(name, text)| format!("{name:width$}  {text}"))
+        .collect();
     lines.join("\n")
 }
 
@@ -199,12 +220,13 @@ fn one_line(value: &Value) -> Option<String> {
         Value::Array(items) => Some(format!("{} (see --json)", items.len())),
         Value::Object(object) => {
             // Errors are objects; what they say is worth a line.
-            let text = ["detail", "message", "id", "name"].iter().find_map(|name| object.get(*name)?.as_str());
+            let text = ["detail", "message", "id", "name"]
+                .iter()
+                .find_map(|name| object.get(*name)?.as_str());
             text.map(|text| text.replace(char::is_control, " "))
         }
     }
 }
 
 #[cfg(test)]
-#[path = "task_tests.rs"]
 mod tests;

@@ -1,0 +1,222 @@
+//! Group commit: whatever asks to be written while a transaction is under way shares the next one.
+//!
+//! One batch is one database transaction. Fences are read for the whole batch at once and judged one `Changes`
+//! after another, so a conflict fails only its own; what is left is written table by table, many rows to a
+//! statement. Claims, heartbeats and pruning ride along. If a unique name is taken, which only the engine can
+//! tell, the batch is rolled back and its members are tried one by one: again one fails alone.
+
+mod batch;
+mod claims;
+mod fences;
+mod lanes;
+mod writes;
+
+use crate::error::{BatchError, store_error, unavailable};
+use crate::reserve::Reserve;
+use caretrack_domain::{Instant, LeaseToken, TaskId};
+use caretrack_ports::{Admission, Changes, Claim, Claimed, Committed, Retention, StoreError};
+use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// How many jobs may share one transaction.
+const LARGEST_BATCH: usize = 512;
+/// How much new work may wait for its transaction before more is turned away.
+const MOST_WAITING: usize = 4_096;
+
+const DISK_FULL: &str = "the disk is full";
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something to be done in a transaction, and who waits for it.
+pub(crate) enum Job {
+    Commit(Box<Changes>, Reply<Committed>),
+    Claim(Claim, Reply<Claimed>),
+    Renew(Vec<(TaskId, LeaseToken)>, Instant, Reply<Vec<TaskId>>),
+    Prune(Retention, usize, Reply<usize>),
+}
+
+/// What became of a job in a transaction that was committed.
+enum Outcome {
+    Committed(Committed),
+    Conflict,
+    Claimed(Claimed),
+    Renewed(Vec<TaskId>),
+    Pruned(usize),
+}
+
+impl Job {
+    fn is_new_work(&self) -> bool {
+        match self {
+            Self::Commit(changes, _) => changes.admission() == Admission::New,
+            Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => false,
+        }
+    }
+
+    fn done(self, outcome: Outcome) {
+        // Whoever asked may have gone; then nobody needs to know.
+        match (self, outcome) {
+            (Self::Commit(_, reply), Outcome::Committed(committed)) => drop(reply.send(Ok(committed))),
+            (Self::Commit(_, reply), Outcome::Conflict) => drop(reply.send(Err(StoreError::Conflict))),
+            (Self::Claim(_, reply), Outcome::Claimed(claimed)) => drop(reply.send(Ok(claimed))),
+            (Self::Renew(_, _, reply), Outcome::Renewed(ids)) => drop(reply.send(Ok(ids))),
+            (Self::Prune(_, _, reply), Outcome::Pruned(count)) => drop(reply.send(Ok(count))),
+            (job, _) => job.failed(unavailable("the batch answered something else")),
+        }
+    }
+
+    fn failed(self, error: StoreError) {
+        match self {
+            Self::Commit(_, reply) => drop(reply.send(Err(error))),
+            Self::Claim(_, reply) => drop(reply.send(Err(error))),
+            Self::Renew(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Prune(_, _, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// Hands jobs to the committing task.
+pub(crate) struct Committer {
+    jobs: mpsc::Sender<Job>,
+    new_work: Arc<Semaphore>,
+    reserve: Arc<Reserve>,
+}
+
+impl Committer {
+    pub fn start(
+        connection: DatabaseConnection,
+        reserve: Arc<Reserve>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
+        let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
+        let run = Run {
+            connection,
+            reserve: reserve.clone(),
+            wake,
+            queues: batch::KnownQueues::default(),
+        };
+        tokio::spawn(run.serve(waiting));
+        Self {
+            jobs,
+            new_work: Arc::new(Semaphore::new(MOST_WAITING)),
+            reserve,
+        }
+    }
+
+    pub async fn commit(&self, changes: Changes) -> Result<Committed, StoreError> {
+        let _admitted = match changes.admission() {
+            Admission::New if !self.reserve.admits_new_work() => return Err(unavailable(DISK_FULL)),
+            Admission::New => Some(
+                self.new_work
+                    .try_acquire()
+                    .map_err(|_| unavailable("too much is waiting to be written"))?,
+            ),
+            Admission::Continuing => None,
+        };
+        self.submit(|reply| Job::Commit(Box::new(changes), reply)).await
+    }
+
+    pub async fn submit<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || unavailable("the committer has stopped");
+        self.jobs.send(job(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The committing task.
+struct Run {
+    connection: DatabaseConnection,
+    reserve: Arc<Reserve>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    queues: batch::KnownQueues,
+}
+
+impl Run {
+    async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::new();
+        while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {
+            self.run(std::mem::take(&mut jobs)).await;
+        }
+    }
+
+    /// Runs a batch to its end, whatever happens: every job gets its answer.
+    async fn run(&mut self, mut jobs: Vec<Job>) {
+        let mut result = self.transaction(&jobs).await;
+        if matches!(result, Err(BatchError::Full)) {
+            // New work is turned away, and what ends old work gets the room kept for it.
+            self.reserve.release();
+            let new: Vec<Job> = jobs.extract_if(.., |job| job.is_new_work()).collect();
+            refuse(new, || unavailable(DISK_FULL));
+            result = self.transaction(&jobs).await;
+        }
+        match result {
+            Ok(outcomes) => jobs
+                .into_iter()
+                .zip(outcomes)
+                .for_each(|(job, outcome)| job.done(outcome)),
+            Err(BatchError::Unique | BatchError::Contention) => {
+                for job in jobs {
+                    self.alone(job).await;
+                }
+            }
+            Err(BatchError::Full) => refuse(jobs, || unavailable(DISK_FULL)),
+            Err(BatchError::Other(error)) => {
+                tracing::warn!(%error, jobs = jobs.len(), "a transaction failed");
+                refuse(jobs, || store_error(error.clone()));
+            }
+        }
+    }
+
+    /// One job in a transaction of its own, tried again when another transaction gets in its way.
+    async fn alone(&mut self, job: Job) {
+        const TRIES: usize = 10;
+        let mut error = StoreError::Duplicate;
+        for _ in 0..TRIES {
+            error = match self.transaction(std::slice::from_ref(&job)).await {
+                Ok(mut outcomes) => return job.done(outcomes.remove(0)),
+                // Somebody else's row may have come between our look and our insert: look again first.
+                Err(BatchError::Unique) if fences::may_race(&job) => StoreError::Conflict,
+                Err(BatchError::Unique) => return job.failed(StoreError::Duplicate),
+                Err(BatchError::Contention) => unavailable("others are in the way"),
+                Err(BatchError::Full) => return job.failed(unavailable(DISK_FULL)),
+                Err(BatchError::Other(error)) => return job.failed(store_error(error)),
+            };
+        }
+        job.failed(error);
+    }
+
+    async fn transaction(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, BatchError> {
+        let options = TransactionOptions {
+            // A deferred one that reads and then writes fails at once when another process writes.
+            sqlite_transaction_mode: (self.connection.get_database_backend() == DbBackend::Sqlite)
+                .then_some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.connection.begin_with_options(options).await?;
+        match batch::apply(&transaction, jobs, &mut self.queues).await {
+            Ok((outcomes, ready)) => {
+                transaction.commit().await?;
+                if ready {
+                    (self.wake)();
+                }
+                Ok(outcomes)
+            }
+            Err(error) => {
+                // The engine may have rolled back by itself already.
+                if let Err(rollback) = transaction.rollback().await {
+                    tracing::debug!(error = %rollback, "rolling back failed too");
+                }
+                self.queues = batch::KnownQueues::default();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn refuse(jobs: Vec<Job>, error: impl Fn() -> StoreError) {
+    for job in jobs {
+        job.failed(error());
+    }
+}

@@ -1,0 +1,144 @@
+//! One batch within its transaction, from the fences to the claims.
+
+use super::{Job, Outcome, claims, fences::Fences, lanes::Lanes, writes::Writes};
+use crate::error::BatchError;
+use crate::sql::Sql;
+use caretrack_domain::{TaskKind, WorkspaceId};
+use caretrack_ports::{Committed, Parts};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use std::collections::HashSet;
+
+/// The queues that are known to have their row.
+pub(super) type KnownQueues = HashSet<(WorkspaceId, TaskKind)>;
+
+/// A transaction, and what to say to it.
+pub(super) struct Tx<'a> {
+    pub db: &'a DatabaseTransaction,
+    pub backend: DbBackend,
+}
+
+impl Tx<'_> {
+    pub fn sql(&self, text: &str) -> Sql {
+        Sql::new(self.backend, text)
+    }
+
+    pub async fn execute(&self, sql: Sql) -> Result<u64, BatchError> {
+        Ok(self.db.execute_raw(sql.statement()).await?.rows_affected())
+    }
+
+    pub async fn query(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, BatchError> {
+        Ok(self.db.query_all_raw(sql.statement()).await?)
+    }
+}
+
+/// Applies the jobs; says what became of each, and whether there may be something to claim now.
+pub(super) async fn apply(
+    db: &DatabaseTransaction,
+    jobs: &[Job],
+    queues: &mut KnownQueues,
+) -> Result<(Vec<Outcome>, bool), BatchError> {
+    let tx = Tx {
+        db,
+        backend: db.get_database_backend(),
+    };
+    let commits: Vec<&Parts> = jobs.iter().filter_map(parts).collect();
+    let mut committed = commit_all(&tx, &commits, queues).await?;
+    let mut ready = committed.ready;
+    let mut results = committed.results.drain(..);
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        outcomes.push(match job {
+            Job::Commit(..) => match results.next().flatten() {
+                Some(committed) => Outcome::Committed(committed),
+                None => Outcome::Conflict,
+            },
+            Job::Claim(claim, _) => Outcome::Claimed(claims::claim(&tx, claim).await?),
+            Job::Renew(held, until, _) => Outcome::Renewed(claims::renew(&tx, held, *until).await?),
+            Job::Prune(retention, limit, _) => {
+                Outcome::Pruned(super::writes::prune(&tx, *retention, *limit).await?)
+            }
+        });
+        // A claim that took all it may leaves more for others.
+        ready |= matches!((job, outcomes.last()),
+            (Job::Claim(claim, _), Some(Outcome::Claimed(claimed))) if claimed.tasks.len() >= claim.limit);
+    }
+    Ok((outcomes, ready))
+}
+
+fn parts(job: &Job) -> Option<&Parts> {
+    match job {
+        Job::Commit(changes, _) => Some(changes.parts()),
+        Job::Claim(..) | Job::Renew(..) | Job::Prune(..) => None,
+    }
+}
+
+struct CommitAll {
+    /// None for those that met a conflict.
+    results: Vec<Option<Committed>>,
+    ready: bool,
+}
+
+async fn commit_all(
+    tx: &Tx<'_>,
+    commits: &[&Parts],
+    queues: &mut KnownQueues,
+) -> Result<CommitAll, BatchError> {
+    if commits.is_empty() {
+        return Ok(CommitAll {
+            results: Vec::new(),
+            ready: false,
+        });
+    }
+    // Lanes are locked before rows, by everyone: no two transactions can wait for each other.
+    let mut lanes = Lanes::lock(tx, commits).await?;
+    let mut fences = Fences::load(tx, commits).await?;
+    let passed: Vec<bool> = commits.iter().map(|parts| fences.pass(parts)).collect();
+    let wanted = |parts: &&Parts| parts.resources.len() + parts.new_tasks.len();
+    let total: usize = commits
+        .iter()
+        .zip(&passed)
+        .filter(|(_, passed)| **passed)
+        .map(|(p, _)| wanted(p))
+        .sum();
+    let mut next = numbers(tx, total).await?;
+    lanes.look(tx, commits, &passed).await?;
+
+    let mut writes = Writes::default();
+    let mut results = Vec::with_capacity(commits.len());
+    for (parts, passed) in commits.iter().zip(&passed) {
+        if !passed {
+            results.push(None);
+            continue;
+        }
+        results.push(Some(Committed { first: next }));
+        writes.add(parts, next, &mut lanes, &fences);
+        next += i64::try_from(wanted(parts)).unwrap_or(0);
+    }
+    let resumed = writes.write(tx, queues).await?;
+    let freed = lanes.free(tx).await?;
+    Ok(CommitAll {
+        results,
+        ready: writes.ready || resumed || freed,
+    })
+}
+
+/// The first of `count` numbers that no other batch gets.
+async fn numbers(tx: &Tx<'_>, count: usize) -> Result<i64, BatchError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    if count == 0 {
+        return Ok(0);
+    }
+    let statement = if tx.backend == DbBackend::Postgres {
+        // A block is larger than any batch.
+        Statement::from_string(tx.backend, "SELECT nextval('numbers')")
+    } else {
+        let sql = tx.sql("UPDATE numbers SET last = last + ").bind(count);
+        sql.push(" RETURNING last - ")
+            .bind(count)
+            .push(" + 1")
+            .statement()
+    };
+    let row = tx.db.query_one_raw(statement).await?;
+    let row = row.ok_or_else(|| sea_orm::DbErr::RecordNotFound("numbers".to_owned()))?;
+    Ok(row.try_get_by_index(0)?)
+}

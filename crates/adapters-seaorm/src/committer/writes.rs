@@ -1,0 +1,323 @@
+//! The rows of a batch, table by table.
+
+use super::batch::{KnownQueues, Tx};
+use super::fences::Fences;
+use super::lanes::Lanes;
+use crate::error::BatchError;
+use crate::rows::{micros, records, resource, task};
+use crate::sql::runs;
+use caretrack_domain::{Instant, Receipt, ReceiptStatus, TaskEffect, TaskId, TaskKind, WorkspaceId};
+use caretrack_ports::{NewCredential, Parts, Pause, Place, Retention};
+use sea_orm::Value;
+use std::collections::BTreeMap;
+
+type Rows = Vec<Vec<Value>>;
+
+/// What a batch writes.
+#[derive(Default)]
+pub(super) struct Writes {
+    new_tasks: Rows,
+    /// The last state of each, should one move twice.
+    tasks: BTreeMap<TaskId, Vec<Value>>,
+    new_operations: Rows,
+    operations: BTreeMap<(TaskId, u32), Vec<Value>>,
+    settled: Vec<(TaskId, Receipt, bool)>,
+    new_resources: Rows,
+    resources: Rows,
+    sources: Rows,
+    definitions: Rows,
+    workspaces: Rows,
+    credentials: Rows,
+    revoked: Vec<(WorkspaceId, uuid::Uuid, Instant)>,
+    new_patients: Rows,
+    patients: Rows,
+    pauses: Vec<Pause>,
+    queues: Vec<(WorkspaceId, TaskKind)>,
+    outbox: Rows,
+    audit: Rows,
+    /// Whether something can be claimed now, or later.
+    pub ready: bool,
+}
+
+impl Writes {
+    /// Adds the rows of changes that passed their fences; their numbers start at `first`.
+    pub fn add(&mut self, parts: &Parts, first: i64, lanes: &mut Lanes, fences: &Fences) {
+        let mut numbers = first..;
+        let mut number = || numbers.next().unwrap_or(i64::MAX);
+        for write in &parts.resources {
+            let version = number();
+            let place = match write.place {
+                Place::AtCommit => version,
+                Place::Accepted(place) => place,
+            };
+            let row = resource::values(write, version, place);
+            if write.expected.is_none() {
+                &mut self.new_resources
+            } else {
+                &mut self.resources
+            }
+            .push(row);
+        }
+        for new in &parts.new_tasks {
+            let (task, place) = (new.task(), number());
+            let blocked = lanes.enter(task);
+            self.ready |= !blocked && task.claimable_at().is_some();
+            self.new_tasks.push(task::values(task, place, blocked));
+            self.queues.push((task.facts().workspace, task.facts().kind));
+            self.new_operations.extend(
+                new.operations()
+                    .iter()
+                    .map(|operation| task::operation_values(task.id(), operation)),
+            );
+        }
+        for transition in &parts.transitions {
+            let task = transition.task();
+            let blocked = lanes.moved(transition, fences.is_blocked(task.id()));
+            self.ready |= !blocked && task.claimable_at().is_some();
+            self.tasks
+                .insert(task.id(), task::values(task, task.place(), blocked));
+            if let Some(TaskEffect::SettleRemaining {
+                receipt,
+                keep_payloads,
+            }) = transition.effect()
+            {
+                self.settled.push((task.id(), receipt.clone(), *keep_payloads));
+            }
+        }
+        for (id, operation) in &parts.receipts {
+            self.operations
+                .insert((*id, operation.seq), task::operation_values(*id, operation));
+        }
+        self.sources
+            .extend(parts.sources.iter().map(resource::source_values));
+        self.definitions
+            .extend(parts.definitions.iter().map(resource::definition_values));
+        self.workspaces
+            .extend(parts.workspaces.iter().map(records::workspace_values));
+        for credential in &parts.credentials {
+            match credential {
+                NewCredential::Added(credential) => {
+                    self.credentials.push(records::credential_values(credential));
+                }
+                NewCredential::Revoked { workspace, id, at } => self.revoked.push((*workspace, id.0, *at)),
+            }
+        }
+        for write in &parts.patients {
+            let row = records::patient_values(&write.after);
+            if write.expected.is_none() {
+                &mut self.new_patients
+            } else {
+                &mut self.patients
+            }
+            .push(row);
+        }
+        self.pauses.extend(&parts.pauses);
+        self.outbox.extend(
+            parts
+                .events
+                .iter()
+                .map(|(ws, at, event)| records::outbox_values(*ws, *at, *event)),
+        );
+        self.audit.extend(parts.audit.iter().map(records::audit_values));
+    }
+
+    /// Writes it all; says whether a queue was resumed.
+    pub async fn write(&mut self, tx: &Tx<'_>, queues: &mut KnownQueues) -> Result<bool, BatchError> {
+        for (workspace, kind) in self.queues.drain(..) {
+            if queues.insert((workspace, kind)) {
+                let sql = tx
+                    .sql("INSERT INTO queues (workspace_id, kind, paused) VALUES (")
+                    .list([Value::from(workspace.0), kind.to_string().into(), false.into()])
+                    .push(") ON CONFLICT DO NOTHING");
+                tx.execute(sql).await?;
+            }
+        }
+        let tasks: Rows = std::mem::take(&mut self.tasks).into_values().collect();
+        let operations: Rows = std::mem::take(&mut self.operations).into_values().collect();
+        let nothing = "ON CONFLICT DO NOTHING";
+        let replacing = |key: &str, columns: &[&str]| replace(key, columns.iter().copied());
+        insert(
+            tx,
+            "workspaces",
+            &records::WORKSPACE_COLUMNS,
+            &self.workspaces,
+            "",
+        )
+        .await?;
+        insert(
+            tx,
+            "credentials",
+            &records::CREDENTIAL_COLUMNS,
+            &self.credentials,
+            "",
+        )
+        .await?;
+        insert(tx, "sources", &resource::SOURCE_COLUMNS, &self.sources, nothing).await?;
+        insert(
+            tx,
+            "definitions",
+            &resource::DEFINITION_COLUMNS,
+            &self.definitions,
+            nothing,
+        )
+        .await?;
+        insert(tx, "resources", &resource::COLUMNS, &self.new_resources, "").await?;
+        let columns = &resource::COLUMNS;
+        let changed = replacing("workspace_id, source, type, id", &columns[4..]);
+        insert(tx, "resources", columns, &self.resources, &changed).await?;
+        insert(tx, "tasks", &task::COLUMNS, &self.new_tasks, "").await?;
+        insert(
+            tx,
+            "tasks",
+            &task::COLUMNS,
+            &tasks,
+            &replace("id", task::changing()),
+        )
+        .await?;
+        let columns = &task::OPERATION_COLUMNS;
+        insert(tx, "operations", columns, &self.new_operations, "").await?;
+        insert(
+            tx,
+            "operations",
+            columns,
+            &operations,
+            &replacing("task_id, seq", &columns[6..]),
+        )
+        .await?;
+        let columns = &records::PATIENT_COLUMNS;
+        insert(tx, "patients", columns, &self.new_patients, "").await?;
+        insert(
+            tx,
+            "patients",
+            columns,
+            &self.patients,
+            &replacing("id", &columns[2..]),
+        )
+        .await?;
+        insert(tx, "outbox", &records::OUTBOX_COLUMNS[1..], &self.outbox, "").await?;
+        insert(tx, "audit", &records::AUDIT_COLUMNS[1..], &self.audit, "").await?;
+        self.settle_remaining(tx).await?;
+        self.revoke(tx).await?;
+        self.pause(tx).await
+    }
+
+    async fn settle_remaining(&mut self, tx: &Tx<'_>) -> Result<(), BatchError> {
+        for (id, receipt, keep_payloads) in self.settled.drain(..) {
+            let sql = tx
+                .sql("UPDATE operations SET receipt = ")
+                .bind(ReceiptStatus::from(&receipt).to_string())
+                .push(", completed_at = ")
+                .bind(receipt.completed_at().map(micros))
+                .push(if keep_payloads { "" } else { ", payload = NULL" })
+                .push(" WHERE task_id = ")
+                .bind(id.0)
+                .push(" AND receipt = 'pending'");
+            tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn revoke(&mut self, tx: &Tx<'_>) -> Result<(), BatchError> {
+        for (workspace, id, at) in self.revoked.drain(..) {
+            let sql = tx
+                .sql("UPDATE credentials SET revoked_at = ")
+                .bind(micros(at))
+                .push(" WHERE id = ")
+                .bind(id)
+                .push(" AND workspace_id = ")
+                .bind(workspace.0)
+                .push(" AND revoked_at IS NULL");
+            tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn pause(&mut self, tx: &Tx<'_>) -> Result<bool, BatchError> {
+        let mut resumed = false;
+        for pause in self.pauses.drain(..) {
+            resumed |= !pause.paused;
+            let sql = tx
+                .sql("INSERT INTO queues (workspace_id, kind, paused) VALUES (")
+                .list([
+                    Value::from(pause.workspace.0),
+                    pause.kind.to_string().into(),
+                    pause.paused.into(),
+                ])
+                .push(") ON CONFLICT (workspace_id, kind) DO UPDATE SET paused = excluded.paused");
+            tx.execute(sql).await?;
+        }
+        Ok(resumed)
+    }
+}
+
+/// `ON CONFLICT (key) DO UPDATE`, for rows that are there and locked.
+pub(super) fn replace<'a>(key: &str, columns: impl Iterator<Item = &'a str>) -> String {
+    let sets: Vec<String> = columns
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    format!("ON CONFLICT ({key}) DO UPDATE SET {}", sets.join(", "))
+}
+
+pub(super) async fn insert(
+    tx: &Tx<'_>,
+    table: &str,
+    columns: &[&str],
+    rows: &[Vec<Value>],
+    conflict: &str,
+) -> Result<(), BatchError> {
+    for run in runs(rows) {
+        let sql = tx
+            .sql("INSERT INTO ")
+            .push(table)
+            .push(" (")
+            .push(&columns.join(", "))
+            .push(") VALUES ")
+            .tuples(run.iter().cloned())
+            .push(" ")
+            .push(conflict);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// Deletes what is past its retention; answers how many tasks.
+pub(super) async fn prune(tx: &Tx<'_>, retention: Retention, limit: usize) -> Result<usize, BatchError> {
+    let before = micros(retention.ended_before);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = tx
+        .sql("SELECT id FROM tasks WHERE finished_at < ")
+        .bind(before)
+        .push(" ORDER BY finished_at LIMIT ")
+        .bind(limit);
+    let mut ids: Vec<uuid::Uuid> = Vec::new();
+    for row in tx.query(sql).await? {
+        ids.push(row.try_get_by_index(0)?);
+    }
+    for run in runs(&ids) {
+        for sql in [
+            "DELETE FROM operations WHERE task_id IN (",
+            "DELETE FROM tasks WHERE id IN (",
+        ] {
+            tx.execute(tx.sql(sql).list(run.iter().copied()).push(")"))
+                .await?;
+        }
+    }
+    // The oldest entries only: the table is in the order of time.
+    let sql = tx
+        .sql("DELETE FROM outbox WHERE number <= (SELECT MAX(number) FROM (SELECT number, at FROM outbox ORDER BY number LIMIT ")
+        .bind(limit.saturating_mul(4))
+        .push(") AS oldest WHERE at < ")
+        .bind(before)
+        .push(")");
+    tx.execute(sql).await?;
+    // A mark stays while an unfinished task is older: the task must find that it was overtaken.
+    let sql = tx
+        .sql("DELETE FROM resources WHERE data IS NULL AND updated_at < ")
+        .bind(before)
+        .push(
+            " AND place < COALESCE((SELECT MIN(place) FROM tasks WHERE tasks.workspace_id = resources.workspace_id \
+             AND status IN ('queued', 'running', 'retry_scheduled', 'held')), 9223372036854775807)",
+        );
+    tx.execute(sql).await?;
+    Ok(ids.len())
+}

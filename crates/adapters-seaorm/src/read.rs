@@ -1,0 +1,295 @@
+//! The repositories: what was committed, as domain values.
+
+use crate::SeaStore;
+use crate::coalescer::Lookup;
+use crate::error::store_error;
+use crate::rows::{bytes, records, resource, task};
+use crate::sql::{Sql, runs};
+use async_trait::async_trait;
+use caretrack_domain::{
+    AuditEntry, Credential, CredentialId, Definition, Key, Patient, PatientId, RecordId, ResourceKey,
+    SecretHash, Source, StoredResource, Task, TaskId, Workspace, WorkspaceId,
+};
+use caretrack_ports::{
+    AuditRepository, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository,
+    ResourceRepository, StoreError, WorkspaceRepository,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use std::collections::HashMap;
+
+mod tasks;
+
+/// Tasks by id.
+pub(crate) struct Tasks;
+
+impl Lookup for Tasks {
+    type Key = TaskId;
+    type Value = Task;
+
+    async fn load(db: &DatabaseConnection, keys: &[TaskId]) -> Result<HashMap<TaskId, Task>, StoreError> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for run in runs(keys) {
+            let sql = select(db, &task::COLUMNS, "tasks WHERE id IN (")
+                .list(run.iter().map(|id| id.0))
+                .push(")");
+            for row in db.query_all_raw(sql.statement()).await.map_err(store_error)? {
+                let task = task::read(&row)?;
+                found.insert(task.id(), task);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Resources by key.
+pub(crate) struct Resources;
+
+impl Lookup for Resources {
+    type Key = (WorkspaceId, ResourceKey);
+    type Value = StoredResource;
+
+    async fn load(
+        db: &DatabaseConnection,
+        keys: &[Self::Key],
+    ) -> Result<HashMap<Self::Key, StoredResource>, StoreError> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for run in runs(keys) {
+            let sql = select(
+                db,
+                &resource::COLUMNS,
+                "resources WHERE (workspace_id, source, type, id) IN (VALUES ",
+            )
+            .tuples(
+                run.iter()
+                    .map(|(workspace, key)| resource::key_values(*workspace, key)),
+            )
+            .push(")");
+            for row in db.query_all_raw(sql.statement()).await.map_err(store_error)? {
+                let (workspace, stored) = resource::read(&row)?;
+                found.insert((workspace, stored.key.clone()), stored);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn select(db: &impl ConnectionTrait, columns: &[&str], from: &str) -> Sql {
+    let text = format!("SELECT {} FROM {from}", columns.join(", "));
+    Sql::new(db.get_database_backend(), &text)
+}
+
+impl SeaStore {
+    pub(crate) fn select(&self, columns: &[&str], from: &str) -> Sql {
+        select(&self.readers, columns, from)
+    }
+}
+
+/// `LIMIT`, as the engines count.
+pub(crate) fn limited(sql: Sql, limit: usize) -> Sql {
+    sql.push(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+#[async_trait]
+impl ResourceRepository for SeaStore {
+    async fn find_resource(
+        &self,
+        workspace: WorkspaceId,
+        key: &ResourceKey,
+    ) -> Result<Option<StoredResource>, StoreError> {
+        self.resources.find((workspace, key.clone())).await
+    }
+
+    async fn list_resources(
+        &self,
+        workspace: WorkspaceId,
+        source: &Key,
+        of: &Key,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<StoredResource>, StoreError> {
+        let sql = self
+            .select(&resource::COLUMNS, "resources WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND source = ")
+            .bind(source.as_str())
+            .push(" AND type = ")
+            .bind(of.as_str())
+            .push(" AND id > ")
+            .bind(after.map_or("", RecordId::as_str))
+            .push(" AND data IS NOT NULL ORDER BY id");
+        self.read_all(limited(sql, limit), |row| Ok(resource::read(row)?.1))
+            .await
+    }
+
+    async fn find_source(&self, workspace: WorkspaceId, key: &Key) -> Result<Option<Source>, StoreError> {
+        let sql = self
+            .select(&resource::SOURCE_COLUMNS, "sources WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND key = ")
+            .bind(key.as_str());
+        self.read_one(sql, resource::read_source).await
+    }
+
+    async fn list_sources(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Source>, StoreError> {
+        let sql = self
+            .select(&resource::SOURCE_COLUMNS, "sources WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND key > ")
+            .bind(after.map_or("", Key::as_str))
+            .push(" ORDER BY key");
+        self.read_all(limited(sql, limit), resource::read_source).await
+    }
+
+    async fn find_definition(
+        &self,
+        workspace: WorkspaceId,
+        source: &Key,
+        key: &Key,
+    ) -> Result<Option<Definition>, StoreError> {
+        let sql = self
+            .select(&resource::DEFINITION_COLUMNS, "definitions WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND source = ")
+            .bind(source.as_str())
+            .push(" AND key = ")
+            .bind(key.as_str());
+        self.read_one(sql, resource::read_definition).await
+    }
+}
+
+#[async_trait]
+impl WorkspaceRepository for SeaStore {
+    async fn find_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        let sql = self
+            .select(&records::WORKSPACE_COLUMNS, "workspaces WHERE id = ")
+            .bind(id.0);
+        self.read_one(sql, records::read_workspace).await
+    }
+
+    async fn find_workspace_by_key(&self, key: &Key) -> Result<Option<Workspace>, StoreError> {
+        let sql = self
+            .select(&records::WORKSPACE_COLUMNS, "workspaces WHERE key = ")
+            .bind(key.as_str());
+        self.read_one(sql, records::read_workspace).await
+    }
+
+    async fn list_workspaces(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Workspace>, StoreError> {
+        let sql = self
+            .select(&records::WORKSPACE_COLUMNS, "workspaces WHERE key > ")
+            .bind(after.map_or("", Key::as_str))
+            .push(" ORDER BY key");
+        self.read_all(limited(sql, limit), records::read_workspace).await
+    }
+}
+
+#[async_trait]
+impl CredentialRepository for SeaStore {
+    async fn find_credential_by_secret(&self, secret: &SecretHash) -> Result<Option<Credential>, StoreError> {
+        let sql = self
+            .select(&records::CREDENTIAL_COLUMNS, "credentials WHERE secret_hash = ")
+            .bind(bytes(secret.0));
+        self.read_one(sql, records::read_credential).await
+    }
+
+    async fn find_credential(
+        &self,
+        workspace: WorkspaceId,
+        id: CredentialId,
+    ) -> Result<Option<Credential>, StoreError> {
+        let sql = self
+            .select(&records::CREDENTIAL_COLUMNS, "credentials WHERE id = ")
+            .bind(id.0)
+            .push(" AND workspace_id = ")
+            .bind(workspace.0);
+        self.read_one(sql, records::read_credential).await
+    }
+
+    async fn list_credentials(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<CredentialId>,
+        limit: usize,
+    ) -> Result<Vec<Credential>, StoreError> {
+        let sql = self
+            .select(&records::CREDENTIAL_COLUMNS, "credentials WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND id > ")
+            .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+            .push(" ORDER BY id");
+        self.read_all(limited(sql, limit), records::read_credential).await
+    }
+}
+
+#[async_trait]
+impl PatientRepository for SeaStore {
+    async fn find_patient(
+        &self,
+        workspace: WorkspaceId,
+        by: PatientRef,
+    ) -> Result<Option<Patient>, StoreError> {
+        let sql = self
+            .select(&records::PATIENT_COLUMNS, "patients WHERE workspace_id = ")
+            .bind(workspace.0);
+        let sql = match by {
+            PatientRef::Id(id) => sql.push(" AND id = ").bind(id.0),
+            PatientRef::Wmda(wmda_id) => sql.push(" AND wmda_id = ").bind(wmda_id.number()),
+        };
+        self.read_one(sql, records::read_patient).await
+    }
+
+    async fn list_patients(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<PatientId>,
+        limit: usize,
+    ) -> Result<Vec<Patient>, StoreError> {
+        let sql = self
+            .select(&records::PATIENT_COLUMNS, "patients WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND id > ")
+            .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+            .push(" ORDER BY id");
+        self.read_all(limited(sql, limit), records::read_patient).await
+    }
+}
+
+#[async_trait]
+impl AuditRepository for SeaStore {
+    async fn list_audit(
+        &self,
+        workspace: WorkspaceId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
+        let sql = self
+            .select(&records::AUDIT_COLUMNS, "audit WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND number < ")
+            .bind(before.unwrap_or(i64::MAX))
+            .push(" ORDER BY number DESC");
+        self.read_all(limited(sql, limit), records::read_audit).await
+    }
+}
+
+#[async_trait]
+impl OutboxRepository for SeaStore {
+    async fn list_events(
+        &self,
+        workspace: WorkspaceId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, StoreError> {
+        let sql = self
+            .select(&records::OUTBOX_COLUMNS, "outbox WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND number > ")
+            .bind(after)
+            .push(" ORDER BY number");
+        self.read_all(limited(sql, limit), records::read_outbox).await
+    }
+}

@@ -1,0 +1,139 @@
+//! Resources, sources, definitions.
+
+use super::{Row, json, micros};
+use caretrack_domain::{
+    Definition, Key, RecordId, Resource, ResourceKey, Source, StoredResource, WorkspaceId,
+};
+use caretrack_ports::{ResourceWrite, StoreError};
+use sea_orm::{QueryResult, Value};
+
+pub(crate) const COLUMNS: [&str; 11] = [
+    "workspace_id",
+    "source",
+    "type",
+    "id",
+    "version",
+    "place",
+    "data",
+    "contained",
+    "identifiers",
+    "created_at",
+    "updated_at",
+];
+
+/// A deleted record's row tells when it was deleted.
+pub(crate) fn values(write: &ResourceWrite, version: i64, place: i64) -> Vec<Value> {
+    let resource = write.after.as_ref();
+    let contained = resource.filter(|resource| !resource.contained.is_empty());
+    let identifiers = resource.filter(|resource| !resource.identifiers.is_empty());
+    let mut values = key_values(write.workspace, &write.key);
+    values.extend([
+        version.into(),
+        place.into(),
+        resource.map(|resource| resource.data.clone()).into(),
+        contained.map(|resource| json(&resource.contained)).into(),
+        identifiers.map(|resource| json(&resource.identifiers)).into(),
+        micros(resource.map_or(write.at, |resource| resource.created_at)).into(),
+        micros(resource.map_or(write.at, |resource| resource.updated_at)).into(),
+    ]);
+    values
+}
+
+pub(crate) fn key_values(workspace: WorkspaceId, key: &ResourceKey) -> Vec<Value> {
+    vec![
+        workspace.0.into(),
+        key.source.as_str().into(),
+        key.of.as_str().into(),
+        key.id.as_str().into(),
+    ]
+}
+
+/// The first five columns: which record, in which version.
+pub(crate) fn read_version(result: &QueryResult) -> Result<(WorkspaceId, ResourceKey, i64), StoreError> {
+    let mut row = Row::new("resources", &COLUMNS, result);
+    Ok((row.uuid(WorkspaceId)?, read_key(&mut row)?, row.take()?))
+}
+
+fn read_key(row: &mut Row<'_>) -> Result<ResourceKey, StoreError> {
+    Ok(ResourceKey {
+        source: row.text(|text| Key::parse(text).ok())?,
+        of: row.text(|text| Key::parse(text).ok())?,
+        id: row.text(|text| RecordId::for_upsert(text).ok())?,
+    })
+}
+
+pub(crate) fn read(result: &QueryResult) -> Result<(WorkspaceId, StoredResource), StoreError> {
+    let mut row = Row::new("resources", &COLUMNS, result);
+    let workspace = row.uuid(WorkspaceId)?;
+    let key = read_key(&mut row)?;
+    let version = row.take()?;
+    let place = row.take()?;
+    let data: Option<String> = row.take()?;
+    let contained = row
+        .maybe_text(|text| serde_json::from_str(text).ok())?
+        .unwrap_or_default();
+    let identifiers = row
+        .maybe_text(|text| serde_json::from_str(text).ok())?
+        .unwrap_or_default();
+    let created_at = row.instant()?;
+    let updated_at = row.instant()?;
+    let resource = data.map(|data| Resource {
+        key: key.clone(),
+        data,
+        contained,
+        identifiers,
+        created_at,
+        updated_at,
+    });
+    Ok((
+        workspace,
+        StoredResource {
+            key,
+            version,
+            place,
+            resource,
+        },
+    ))
+}
+
+pub(crate) const SOURCE_COLUMNS: [&str; 3] = ["workspace_id", "key", "created_at"];
+
+pub(crate) fn source_values(source: &Source) -> Vec<Value> {
+    vec![
+        source.workspace.0.into(),
+        source.key.as_str().into(),
+        micros(source.created_at).into(),
+    ]
+}
+
+pub(crate) fn read_source(result: &QueryResult) -> Result<Source, StoreError> {
+    let mut row = Row::new("sources", &SOURCE_COLUMNS, result);
+    Ok(Source {
+        workspace: row.uuid(WorkspaceId)?,
+        key: row.text(|text| Key::parse(text).ok())?,
+        created_at: row.instant()?,
+    })
+}
+
+pub(crate) const DEFINITION_COLUMNS: [&str; 5] = ["workspace_id", "source", "key", "open", "created_at"];
+
+pub(crate) fn definition_values(definition: &Definition) -> Vec<Value> {
+    vec![
+        definition.workspace.0.into(),
+        definition.source.as_str().into(),
+        definition.key.as_str().into(),
+        definition.open.into(),
+        micros(definition.created_at).into(),
+    ]
+}
+
+pub(crate) fn read_definition(result: &QueryResult) -> Result<Definition, StoreError> {
+    let mut row = Row::new("definitions", &DEFINITION_COLUMNS, result);
+    Ok(Definition {
+        workspace: row.uuid(WorkspaceId)?,
+        source: row.text(|text| Key::parse(text).ok())?,
+        key: row.text(|text| Key::parse(text).ok())?,
+        open: row.take()?,
+        created_at: row.instant()?,
+    })
+}
