@@ -97,7 +97,7 @@ CREATE INDEX IF NOT EXISTS tasks_by_place ON tasks (workspace_id, place);
 CREATE INDEX IF NOT EXISTS tasks_ready ON tasks (workspace_id, kind, ready_at, place) WHERE ready_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS tasks_lane ON tasks (workspace_id, lane, place) WHERE lane IS NOT NULL;
 CREATE INDEX IF NOT EXISTS tasks_leased ON tasks (lease_until) WHERE lease_until IS NOT NULL;
-CREATE INDEX IF NOT EXISTS tasks_finished ON tasks (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS tasks_finished ON tasks (workspace_id, kind, finished_at) WHERE finished_at IS NOT NULL;
 -- What an operator looks for; tasks that went well are found by place.
 CREATE INDEX IF NOT EXISTS tasks_by_status ON tasks (workspace_id, status, place, kind) WHERE status <> 'succeeded';
 CREATE INDEX IF NOT EXISTS tasks_of_patient ON tasks (patient_id, place) WHERE patient_id IS NOT NULL;

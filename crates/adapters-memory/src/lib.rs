@@ -1,1 +1,34 @@
+//! The store and the queue in memory: for tests, demos and embedding. Nothing outlives the process.
+//!
+//! It promises what every adapter promises, and says it in the plainest way there is: one mutex over plain
+//! maps. That makes it the model that the other adapters are compared with, step by step. A new aggregate
+//! gets its map in `state`, its fences and its application in `store`, its finders in `repositories`.
 
+mod lanes;
+mod queue;
+mod repositories;
+mod state;
+mod store;
+
+use state::State;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Everything that is kept, in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    work: Notify,
+}
+
+impl MemoryStore {
+    /// The next commit is not available, and changes nothing.
+    pub fn fail_next_commit(&self) {
+        self.state().fail_next_commit = true;
+    }
+
+    /// Every change is made after all checks, so a panic elsewhere leaves nothing half done behind the lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

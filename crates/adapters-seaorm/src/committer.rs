@@ -9,6 +9,7 @@ mod batch;
 mod claims;
 mod fences;
 mod lanes;
+mod pruning;
 mod writes;
 
 use crate::error::{BatchError, store_error, unavailable};
@@ -156,7 +157,7 @@ impl Run {
                 .into_iter()
                 .zip(outcomes)
                 .for_each(|(job, outcome)| job.done(outcome)),
-            Err(BatchError::Unique | BatchError::Contention) => {
+            Err(BatchError::Unique | BatchError::Raced | BatchError::Contention) => {
                 for job in jobs {
                     self.alone(job).await;
                 }
@@ -177,7 +178,7 @@ impl Run {
             error = match self.transaction(std::slice::from_ref(&job)).await {
                 Ok(mut outcomes) => return job.done(outcomes.remove(0)),
                 // Somebody else's row may have come between our look and our insert: look again first.
-                Err(BatchError::Unique) if fences::may_race(&job) => StoreError::Conflict,
+                Err(BatchError::Raced) => StoreError::Conflict,
                 Err(BatchError::Unique) => return job.failed(StoreError::Duplicate),
                 Err(BatchError::Contention) => unavailable("others are in the way"),
                 Err(BatchError::Full) => return job.failed(unavailable(DISK_FULL)),

@@ -8,6 +8,8 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 pub(crate) enum BatchError {
     /// A unique name is taken; somebody in the batch wants it.
     Unique,
+    /// Another server added a record between our look and our insert.
+    Raced,
     /// Another transaction got in the way; trying again helps.
     Contention,
     /// No room on the disk.
@@ -17,8 +19,13 @@ pub(crate) enum BatchError {
 
 impl From<DbErr> for BatchError {
     fn from(error: DbErr) -> Self {
-        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-            return Self::Unique;
+        if let Some(SqlErr::UniqueConstraintViolation(message)) = error.sql_err() {
+            // Both engines name the table or its key.
+            return if message.contains("resources") {
+                Self::Raced
+            } else {
+                Self::Unique
+            };
         }
         match code(&error).as_deref() {
             // SQLITE_FULL and the I/O errors of a full disk; disk_full of PostgreSQL.

@@ -54,16 +54,15 @@ impl Lookup for Resources {
     ) -> Result<HashMap<Self::Key, StoredResource>, StoreError> {
         let mut found = HashMap::with_capacity(keys.len());
         for run in runs(keys) {
-            let sql = select(
-                db,
-                &resource::COLUMNS,
-                "resources WHERE (workspace_id, source, type, id) IN (VALUES ",
-            )
-            .tuples(
-                run.iter()
-                    .map(|(workspace, key)| resource::key_values(*workspace, key)),
-            )
-            .push(")");
+            let columns = resource::COLUMNS.map(|column| format!("r.{column}")).join(", ");
+            let sql = Sql::new(db.get_database_backend(), "WITH ")
+                .push(resource::WANTED)
+                .tuples(
+                    run.iter()
+                        .map(|(workspace, key)| resource::key_values(*workspace, key)),
+                )
+                .push(&format!(") SELECT {columns} "))
+                .push(resource::FROM_WANTED);
             for row in db.query_all_raw(sql.statement()).await.map_err(store_error)? {
                 let (workspace, stored) = resource::read(&row)?;
                 found.insert((workspace, stored.key.clone()), stored);

@@ -29,7 +29,7 @@ pub struct ClaimedTask {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claimed {
     pub tasks: Vec<ClaimedTask>,
-    /// When the next task will be due that is not yet.
+    /// When the next task will be due that is not yet. A claim that got all it asked for need not say.
     pub next_at: Option<Instant>,
 }
 

@@ -51,6 +51,7 @@ pub trait Store:
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
     /// Terminal tasks that ended before, with all their rows; outbox entries and marks of deleted records too.
+    /// A mark stays while an unfinished task of its workspace is older: that must find that it was overtaken.
     pub ended_before: Instant,
 }
 
@@ -60,7 +61,9 @@ pub struct TaskFilter {
     pub status: Option<TaskStatus>,
     pub kind: Option<TaskKind>,
     pub patient: Option<PatientId>,
+    /// At that instant or later.
     pub accepted_since: Option<Instant>,
+    /// Before that instant.
     pub accepted_until: Option<Instant>,
     /// Only those before this place.
     pub before: Option<i64>,

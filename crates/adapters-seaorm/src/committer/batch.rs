@@ -55,7 +55,7 @@ pub(super) async fn apply(
             Job::Claim(claim, _) => Outcome::Claimed(claims::claim(&tx, claim).await?),
             Job::Renew(held, until, _) => Outcome::Renewed(claims::renew(&tx, held, *until).await?),
             Job::Prune(retention, limit, _) => {
-                Outcome::Pruned(super::writes::prune(&tx, *retention, *limit).await?)
+                Outcome::Pruned(super::pruning::prune(&tx, *retention, *limit).await?)
             }
         });
         // A claim that took all it may leaves more for others.

@@ -191,14 +191,16 @@ pub(super) async fn renew(
     let mut renewed = Vec::with_capacity(held.len());
     for run in runs(held) {
         let sql = tx
-            .sql("UPDATE tasks SET lease_until = ")
-            .bind(micros(until))
-            .push(" WHERE (id, lease_token) IN (VALUES ")
+            .sql("WITH held(id, token) AS (VALUES ")
             .tuples(
                 run.iter()
                     .map(|(id, token)| vec![Value::from(id.0), token.0.into()]),
             )
-            .push(") RETURNING id");
+            .push(") UPDATE tasks SET lease_until = ")
+            .bind(micros(until))
+            .push(
+                " FROM held WHERE tasks.id = held.id AND tasks.lease_token = held.token RETURNING tasks.id",
+            );
         for row in tx.query(sql).await? {
             renewed.push(TaskId(row.try_get_by_index(0)?));
         }

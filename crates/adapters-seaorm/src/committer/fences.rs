@@ -1,13 +1,12 @@
 //! What the changes of a batch rely on, read once and judged in order.
 
-use super::Job;
 use super::batch::Tx;
 use crate::error::BatchError;
 use crate::rows::resource;
 use crate::sql::runs;
-use caretrack_domain::{PatientId, ResourceKey, TaskId, WorkspaceId};
-use caretrack_ports::Parts;
-use std::collections::HashMap;
+use caretrack_domain::{CredentialId, PatientId, ResourceKey, TaskId, WorkspaceId};
+use caretrack_ports::{NewCredential, Parts};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 /// The versions that stand in the store, and then in the batch so far.
@@ -16,6 +15,8 @@ pub(super) struct Fences {
     tasks: HashMap<TaskId, TaskFence>,
     resources: HashMap<(WorkspaceId, ResourceKey), i64>,
     patients: HashMap<PatientId, i64>,
+    /// Those to be revoked that are there.
+    credentials: HashSet<(WorkspaceId, CredentialId)>,
 }
 
 #[derive(Clone, Copy)]
@@ -27,24 +28,12 @@ struct TaskFence {
 /// A version that no expectation meets: somebody earlier in the batch changed it.
 const TOUCHED: i64 = i64::MIN;
 
-/// Whether another server may add the same record between our look and our insert: then the engine refuses
-/// the insert, and a second look finds the conflict.
-pub(super) fn may_race(job: &Job) -> bool {
-    match job {
-        Job::Commit(changes, _) => changes
-            .parts()
-            .resources
-            .iter()
-            .any(|write| write.expected.is_none()),
-        Job::Claim(..) | Job::Renew(..) | Job::Prune(..) => false,
-    }
-}
-
 impl Fences {
     pub async fn load(tx: &Tx<'_>, commits: &[&Parts]) -> Result<Self, BatchError> {
         let mut fences = Self::default();
         let tasks = sorted(commits, |parts| {
-            parts.transitions.iter().map(|t| t.task().id()).collect()
+            let moved = parts.transitions.iter().map(|t| t.task().id());
+            moved.chain(parts.receipts.iter().map(|(id, _)| *id)).collect()
         });
         for run in runs(&tasks) {
             let sql = tx
@@ -69,16 +58,16 @@ impl Fences {
         });
         for run in runs(&resources) {
             let sql = tx
-                .sql(
-                    "SELECT workspace_id, source, type, id, version FROM resources \
-                     WHERE (workspace_id, source, type, id) IN (VALUES ",
-                )
+                .sql("WITH ")
+                .push(resource::WANTED)
                 .tuples(
                     run.iter()
                         .map(|(workspace, key)| resource::key_values(*workspace, key)),
                 )
-                .push(") ORDER BY workspace_id, source, type, id")
-                .on_postgres(" FOR UPDATE");
+                .push(") SELECT r.workspace_id, r.source, r.type, r.id, r.version ")
+                .push(resource::FROM_WANTED)
+                .push(" ORDER BY r.workspace_id, r.source, r.type, r.id")
+                .on_postgres(" FOR UPDATE OF r");
             for row in tx.query(sql).await? {
                 let (workspace, key, version) = resource::read_version(&row)?;
                 fences.resources.insert((workspace, key), version);
@@ -99,23 +88,54 @@ impl Fences {
                     .insert(PatientId(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
             }
         }
+        let revoked = sorted(commits, |parts| {
+            let revoked = parts
+                .credentials
+                .iter()
+                .filter_map(|credential| match credential {
+                    NewCredential::Revoked { id, .. } => Some(*id),
+                    NewCredential::Added(_) => None,
+                });
+            revoked.collect()
+        });
+        for run in runs(&revoked) {
+            let sql = tx.sql("SELECT workspace_id, id FROM credentials WHERE id IN (");
+            for row in tx.query(sql.list(run.iter().map(|id| id.0)).push(")")).await? {
+                let (workspace, id) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                fences
+                    .credentials
+                    .insert((WorkspaceId(workspace), CredentialId(id)));
+            }
+        }
         Ok(fences)
     }
 
     /// Whether these changes may go ahead; if so, what comes after them in the batch sees them.
     pub fn pass(&mut self, parts: &Parts) -> bool {
+        let mut steps = BTreeSet::new();
         let tasks = parts.transitions.iter().all(|transition| {
-            let fence = self.tasks.get(&transition.task().id());
-            fence.is_some_and(|fence| fence.revision == transition.expected_revision())
+            let id = transition.task().id();
+            let fence = self.tasks.get(&id);
+            // One step with each task: a second would be fenced by the first.
+            steps.insert(id) && fence.is_some_and(|fence| fence.revision == transition.expected_revision())
         });
+        let receipts = parts.receipts.iter().all(|(id, _)| {
+            self.tasks.contains_key(id) || parts.new_tasks.iter().any(|new| new.task().id() == *id)
+        });
+        let mut steps = BTreeSet::new();
         let resources = parts.resources.iter().all(|write| {
-            self.resources.get(&(write.workspace, write.key.clone())).copied() == write.expected
+            let key = (write.workspace, write.key.clone());
+            self.resources.get(&key).copied() == write.expected && steps.insert(key)
         });
-        let patients = parts
-            .patients
-            .iter()
-            .all(|write| self.patients.get(&write.after.id).copied() == write.expected);
-        if !(tasks && resources && patients) {
+        // A new patient whose id is taken is a duplicate, which the engine tells.
+        let patients = parts.patients.iter().all(|write| {
+            write.expected.is_none() || self.patients.get(&write.after.id).copied() == write.expected
+        });
+        let credentials = parts.credentials.iter().all(|credential| match credential {
+            NewCredential::Added(_) => true,
+            NewCredential::Revoked { workspace, id, .. } => self.credentials.contains(&(*workspace, *id)),
+        });
+        if !(tasks && receipts && resources && patients && credentials) {
             return false;
         }
         for transition in &parts.transitions {

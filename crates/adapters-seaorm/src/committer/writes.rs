@@ -7,7 +7,7 @@ use crate::error::BatchError;
 use crate::rows::{micros, records, resource, task};
 use crate::sql::runs;
 use caretrack_domain::{Instant, Receipt, ReceiptStatus, TaskEffect, TaskId, TaskKind, WorkspaceId};
-use caretrack_ports::{NewCredential, Parts, Pause, Place, Retention};
+use caretrack_ports::{NewCredential, Parts, Pause, Place};
 use sea_orm::Value;
 use std::collections::BTreeMap;
 
@@ -278,46 +278,4 @@ pub(super) async fn insert(
         tx.execute(sql).await?;
     }
     Ok(())
-}
-
-/// Deletes what is past its retention; answers how many tasks.
-pub(super) async fn prune(tx: &Tx<'_>, retention: Retention, limit: usize) -> Result<usize, BatchError> {
-    let before = micros(retention.ended_before);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let sql = tx
-        .sql("SELECT id FROM tasks WHERE finished_at < ")
-        .bind(before)
-        .push(" ORDER BY finished_at LIMIT ")
-        .bind(limit);
-    let mut ids: Vec<uuid::Uuid> = Vec::new();
-    for row in tx.query(sql).await? {
-        ids.push(row.try_get_by_index(0)?);
-    }
-    for run in runs(&ids) {
-        for sql in [
-            "DELETE FROM operations WHERE task_id IN (",
-            "DELETE FROM tasks WHERE id IN (",
-        ] {
-            tx.execute(tx.sql(sql).list(run.iter().copied()).push(")"))
-                .await?;
-        }
-    }
-    // The oldest entries only: the table is in the order of time.
-    let sql = tx
-        .sql("DELETE FROM outbox WHERE number <= (SELECT MAX(number) FROM (SELECT number, at FROM outbox ORDER BY number LIMIT ")
-        .bind(limit.saturating_mul(4))
-        .push(") AS oldest WHERE at < ")
-        .bind(before)
-        .push(")");
-    tx.execute(sql).await?;
-    // A mark stays while an unfinished task is older: the task must find that it was overtaken.
-    let sql = tx
-        .sql("DELETE FROM resources WHERE data IS NULL AND updated_at < ")
-        .bind(before)
-        .push(
-            " AND place < COALESCE((SELECT MIN(place) FROM tasks WHERE tasks.workspace_id = resources.workspace_id \
-             AND status IN ('queued', 'running', 'retry_scheduled', 'held')), 9223372036854775807)",
-        );
-    tx.execute(sql).await?;
-    Ok(ids.len())
 }

@@ -48,7 +48,7 @@ impl TaskRepository for SeaStore {
             sql = sql.push(" AND accepted_at >= ").bind(micros(since));
         }
         if let Some(until) = filter.accepted_until {
-            sql = sql.push(" AND accepted_at <= ").bind(micros(until));
+            sql = sql.push(" AND accepted_at < ").bind(micros(until));
         }
         let sql = sql
             .push(" AND place < ")

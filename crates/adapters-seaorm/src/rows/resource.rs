@@ -21,6 +21,12 @@ pub(crate) const COLUMNS: [&str; 11] = [
     "updated_at",
 ];
 
+/// Many keys at once: `WITH`, [`WANTED`], the keys' tuples, `) SELECT r...`, [`FROM_WANTED`]. A join, because
+/// SQLite does not use the index for `(a, b) IN (VALUES ...)`.
+pub(crate) const WANTED: &str = "wanted(workspace_id, source, type, id) AS (VALUES ";
+pub(crate) const FROM_WANTED: &str = "FROM wanted w JOIN resources r ON r.workspace_id = w.workspace_id \
+     AND r.source = w.source AND r.type = w.type AND r.id = w.id";
+
 /// A deleted record's row tells when it was deleted.
 pub(crate) fn values(write: &ResourceWrite, version: i64, place: i64) -> Vec<Value> {
     let resource = write.after.as_ref();

@@ -1,0 +1,94 @@
+//! What is kept, and the indexes that are derived from it.
+
+use crate::lanes::Lane;
+use caretrack_domain::{
+    AuditEntry, Credential, CredentialId, Definition, Fingerprint, Instant, Key, LocalPatientId, Operation,
+    OrderingKey, Patient, PatientId, RecordId, Source, StoredResource, Task, TaskId, TaskKind, WmdaId,
+    Workspace, WorkspaceId,
+};
+use caretrack_ports::OutboxEntry;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tasks of one kind in one workspace.
+pub(crate) type Queue = (WorkspaceId, TaskKind);
+
+/// Where a claimable task stands in its queue: since when, its place, and which one it is.
+pub(crate) type Turn = (Instant, i64, TaskId);
+
+/// A workspace, a source in it, and a type of resource in that.
+pub(crate) type Section = (WorkspaceId, Key, Key);
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The last version or place that was given out.
+    pub(crate) last_number: i64,
+
+    pub(crate) tasks: BTreeMap<TaskId, TaskRow>,
+    pub(crate) by_place: BTreeMap<(WorkspaceId, i64), TaskId>,
+    pub(crate) unfinished: BTreeMap<(WorkspaceId, Fingerprint), TaskId>,
+    pub(crate) lanes: BTreeMap<(WorkspaceId, OrderingKey), Lane>,
+    /// What may be claimed, now or when its time comes: unblocked, whether or not the queue is paused.
+    pub(crate) ready: BTreeMap<Queue, BTreeSet<Turn>>,
+    pub(crate) paused: BTreeSet<Queue>,
+    /// The queue that was served last; the turn is the next one's.
+    pub(crate) last_served: Option<Queue>,
+    /// The last claim left nothing to claim, and nothing has come since.
+    pub(crate) drained: bool,
+
+    pub(crate) resources: BTreeMap<Section, BTreeMap<RecordId, ResourceRow>>,
+    pub(crate) sources: BTreeMap<(WorkspaceId, Key), Source>,
+    pub(crate) definitions: BTreeMap<Section, Definition>,
+
+    pub(crate) workspaces: BTreeMap<WorkspaceId, Workspace>,
+    pub(crate) credentials: BTreeMap<CredentialId, Credential>,
+    pub(crate) patients: BTreeMap<PatientId, Patient>,
+    pub(crate) by_wmda: BTreeMap<WmdaId, PatientId>,
+    pub(crate) by_local: BTreeMap<(WorkspaceId, LocalPatientId), PatientId>,
+
+    /// An entry's number is one more than its index.
+    pub(crate) audit: Vec<AuditEntry>,
+    pub(crate) outbox: Vec<(WorkspaceId, OutboxEntry)>,
+    pub(crate) last_event: i64,
+
+    pub(crate) fail_next_commit: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct TaskRow {
+    pub(crate) task: Task,
+    pub(crate) operations: BTreeMap<u32, Operation>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ResourceRow {
+    pub(crate) stored: StoredResource,
+    /// When it was deleted: what the retention of the mark counts from.
+    pub(crate) deleted_at: Option<Instant>,
+}
+
+impl State {
+    /// The task, if it is this workspace's.
+    pub(crate) fn task_of(&self, workspace: WorkspaceId, id: TaskId) -> Option<&TaskRow> {
+        let row = self.tasks.get(&id)?;
+        (row.task.facts().workspace == workspace).then_some(row)
+    }
+
+    /// All tasks of the workspace by place, newest last.
+    pub(crate) fn tasks_of(&self, workspace: WorkspaceId) -> impl DoubleEndedIterator<Item = &TaskRow> {
+        self.by_place
+            .range((workspace, i64::MIN)..=(workspace, i64::MAX))
+            .filter_map(|(_, id)| self.tasks.get(id))
+    }
+}
+
+/// The queue a task belongs to.
+pub(crate) fn queue_of(task: &Task) -> Queue {
+    (task.facts().workspace, task.facts().kind)
+}
+
+/// The lane a task belongs to; none if it may run whenever.
+pub(crate) fn lane_of(task: &Task) -> Option<(WorkspaceId, OrderingKey)> {
+    let facts = task.facts();
+    let key = facts.ordering_key.clone()?;
+    Some((facts.workspace, key))
+}
