@@ -1,1 +1,146 @@
+//! The use cases: load, let the domain decide, commit. HTTP and workers share them.
+//!
+//! What it promises: every decision is made on what was read, committed at once, and made again if something
+//! moved in between; scopes are checked before anything is looked up; every write, refusal and act of
+//! administration leaves an audit entry. No state, time or id is made here: they come from the domain and
+//! through the ports. To add a use case, write a method on [`Application`] in the file of its theme.
 
+mod audit;
+mod authenticate;
+mod bootstrap;
+mod credentials;
+mod error;
+mod order;
+mod patients;
+mod perform;
+mod queues;
+mod recent;
+mod resources;
+mod sources;
+mod tasks;
+mod worker;
+mod workspaces;
+
+#[cfg(test)]
+mod tests;
+
+pub use authenticate::Caller;
+pub use bootstrap::BootstrapError;
+pub use credentials::{ApiKeyDraft, NewApiKey};
+pub use error::{Needed, UseCaseError};
+pub use order::{Change, ResourceOrder};
+pub use patients::PatientRecord;
+pub use resources::Written;
+pub use worker::{Worker, WorkerSettings};
+
+use caretrack_domain::{
+    Instant, Key, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, TaskKind, WorkerId, WorkspaceId,
+};
+use caretrack_ports::{Clock, IdGenerator, Store, StoreError, TaskQueue};
+use recent::Recent;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What can be set about the use cases.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether a write may make the source and type it names; a workspace may have its own say.
+    pub open_profiles: bool,
+    pub retry: RetryPolicy,
+    /// Kinds that are retried otherwise.
+    pub retry_by_kind: BTreeMap<TaskKind, RetryPolicy>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            open_profiles: true,
+            retry: RetryPolicy::default(),
+            retry_by_kind: BTreeMap::new(),
+        }
+    }
+}
+
+/// The use cases, with what they need of the world.
+pub struct Application {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn TaskQueue>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGenerator>,
+    settings: Settings,
+    /// This start of this process.
+    worker: WorkerId,
+    principals: Recent<SecretHash, Arc<Principal>>,
+    open_workspaces: Recent<WorkspaceId, bool>,
+    known_types: Recent<(WorkspaceId, Key, Key), ()>,
+    loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
+}
+
+impl Application {
+    pub fn new(
+        store: Arc<dyn Store>,
+        queue: Arc<dyn TaskQueue>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGenerator>,
+        settings: Settings,
+    ) -> Self {
+        let worker = WorkerId(ids.id());
+        Self {
+            store,
+            queue,
+            clock,
+            ids,
+            settings,
+            worker,
+            principals: Recent::default(),
+            open_workspaces: Recent::default(),
+            known_types: Recent::default(),
+            loads: Recent::default(),
+        }
+    }
+
+    /// Whether the store can be read and has the schema needed.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
+
+    /// An id for a record whose caller leaves it to the server.
+    pub fn new_record_id(&self) -> RecordId {
+        RecordId::made(self.ids.id())
+    }
+
+    /// When a new task of that kind will be done; the load behind it may be a second old.
+    async fn eta(&self, workspace: WorkspaceId, kind: TaskKind, now: Instant) -> Result<Instant, StoreError> {
+        if let Some(load) = self.loads.find(&(workspace, kind), now) {
+            return Ok(load.eta(now));
+        }
+        let epoch = self.loads.epoch();
+        let load = self.store.queue_load(workspace, kind, now).await?;
+        self.loads.keep(epoch, (workspace, kind), load, now);
+        Ok(load.eta(now))
+    }
+
+    fn retry_policy(&self, kind: TaskKind) -> &RetryPolicy {
+        self.settings
+            .retry_by_kind
+            .get(&kind)
+            .unwrap_or(&self.settings.retry)
+    }
+}
+
+/// One step of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Whether there is something after the last item.
+    pub more: bool,
+}
+
+impl<T> Page<T> {
+    /// Of items of which one more was asked for than are wanted.
+    fn of(mut items: Vec<T>, limit: usize) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Self { items, more }
+    }
+}

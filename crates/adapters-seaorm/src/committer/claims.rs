@@ -14,6 +14,9 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Result<Claimed, BatchError> {
+    if claim.kinds.is_empty() {
+        return Ok(Claimed::default());
+    }
     let now = micros(claim.now);
     let mut tasks = Vec::new();
     let queues = ready_queues(tx, claim, now).await?;
