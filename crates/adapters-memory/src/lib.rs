@@ -32,3 +32,35 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caretrack_domain::{Instant, Key, RequestId, Source, WorkspaceId};
+    use caretrack_ports::{Admission, Author, Changes, ResourceRepository, Store, StoreError};
+
+    #[tokio::test]
+    async fn a_commit_told_to_fail_changes_nothing_and_the_next_succeeds() {
+        let store = MemoryStore::default();
+        let source = Source {
+            workspace: WorkspaceId(uuid::Uuid::from_u128(1)),
+            key: Key::parse("northclinic").unwrap(),
+            created_at: Instant::UNIX_EPOCH,
+        };
+        let author = Author {
+            workspace: Some(source.workspace),
+            actor: None,
+            request_id: RequestId::parse("r-1").unwrap(),
+            at: Instant::UNIX_EPOCH,
+        };
+        let mut changes = Changes::by(author, Admission::New);
+        changes.ensure_source(source.clone());
+        store.fail_next_commit();
+        let failed = store.commit(changes.clone()).await;
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))));
+        let find = || store.find_source(source.workspace, &source.key);
+        assert_eq!(find().await.unwrap(), None);
+        store.commit(changes).await.unwrap();
+        assert_eq!(find().await.unwrap(), Some(source.clone()));
+    }
+}

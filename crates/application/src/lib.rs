@@ -104,6 +104,11 @@ impl Application {
         self.store.check().await
     }
 
+    /// What time it is for all that is decided here.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
     /// An id for a record whose caller leaves it to the server.
     pub fn new_record_id(&self) -> RecordId {
         RecordId::made(self.ids.id())

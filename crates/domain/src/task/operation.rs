@@ -101,6 +101,7 @@ impl Operation {
     /// The operation with its receipt; one that has one keeps it.
     pub fn settled(self, receipt: Receipt) -> Self {
         match self.receipt {
+            Receipt::Pending if receipt == Receipt::Pending => self,
             Receipt::Pending => Self {
                 receipt,
                 payload: None,

@@ -1,0 +1,162 @@
+//! The HTTP side: one module for each dialect, and what they share.
+//!
+//! A handler parses, makes one call on the application, renders. The words of a wire contract live only in its
+//! dialect's module. To add a route, add it to the dialect's `routes` and write its handler beside its like.
+
+mod body;
+mod failure;
+mod health;
+mod json;
+mod ops;
+mod query;
+mod registry;
+mod request_id;
+#[cfg(test)]
+mod tests;
+
+use crate::settings::Limits;
+use actix_web::http::Method;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
+use caretrack_application::{Application, Caller, UseCaseError};
+use caretrack_domain::{Instant, RequestId, Scope};
+use caretrack_ports::IdGenerator;
+use failure::Failure;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+/// What every handler has at hand.
+pub struct Api {
+    pub application: Arc<Application>,
+    pub limits: Limits,
+    ids: Arc<dyn IdGenerator>,
+    stopping: AtomicBool,
+}
+
+impl Api {
+    /// Of a path that goes into the audit log.
+    const LONGEST_TARGET: usize = 256;
+
+    pub fn new(application: Arc<Application>, limits: Limits, ids: Arc<dyn IdGenerator>) -> Self {
+        Self {
+            application,
+            limits,
+            ids,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on it is not ready, and connections end with their request.
+    pub fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn new_request_id(&self) -> RequestId {
+        RequestId::generated(self.ids.id())
+    }
+
+    /// Who calls; checked before the body is read, as is the scope by whoever asks for one.
+    async fn caller(&self, request: &HttpRequest) -> Result<Caller, UseCaseError> {
+        let key = api_key(request).ok_or(UseCaseError::Unauthenticated)?;
+        self.application
+            .authenticate(key, request_id::of(request, self))
+            .await
+    }
+
+    async fn caller_with(&self, request: &HttpRequest, scope: Scope) -> Result<Caller, UseCaseError> {
+        let caller = self.caller(request).await?;
+        if let Err(denied) = caller.require(scope) {
+            self.note_refusal(&caller, "access", request).await;
+            return Err(denied);
+        }
+        Ok(caller)
+    }
+
+    /// For what is refused before a use case hears of it.
+    async fn note_refusal(&self, caller: &Caller, action: &str, request: &HttpRequest) {
+        let path = request.path();
+        let target = path.get(..Self::LONGEST_TARGET).unwrap_or(path);
+        self.application.note_refusal(caller, action, target).await;
+    }
+}
+
+/// The header of its own counts first.
+fn api_key(request: &HttpRequest) -> Option<&str> {
+    if let Some(key) = request.headers().get("x-clinia-api-key") {
+        return key.to_str().ok();
+    }
+    let (scheme, key) = request
+        .headers()
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    health::routes(config);
+    ops::routes(config);
+    registry::routes(config);
+    config.default_service(web::to(registry::no_such_path));
+}
+
+/// Binds `listen` and answers until told to stop.
+pub fn serve(
+    api: web::Data<Api>,
+    listen: SocketAddr,
+    threads: usize,
+    grace: Duration,
+) -> std::io::Result<(actix_web::dev::Server, Vec<SocketAddr>)> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(api.clone())
+            .configure(routes)
+            .wrap(from_fn(request_id::surround))
+    })
+    .workers(threads)
+    .keep_alive(Duration::from_secs(75))
+    .client_request_timeout(Duration::from_secs(10))
+    .client_disconnect_timeout(Duration::from_secs(2))
+    .shutdown_timeout(grace.as_secs())
+    .disable_signals()
+    .bind(listen)?;
+    let addresses = server.addrs();
+    Ok((server.run(), addresses))
+}
+
+/// A path with its methods; others are told which there are.
+fn at<const N: usize>(
+    path: &str,
+    render: fn(Failure) -> HttpResponse,
+    routes: [(Method, Route); N],
+) -> Resource {
+    let names: Vec<_> = routes.iter().map(|(method, _)| method.to_string()).collect();
+    let allow = names.join(", ");
+    let resource = routes
+        .into_iter()
+        .fold(web::resource(path), |resource, (method, route)| {
+            resource.route(route.method(method))
+        });
+    resource.default_service(web::to(move || {
+        let response = render(Failure::WrongMethod { allow: allow.clone() });
+        std::future::ready(response)
+    }))
+}
+
+/// RFC 3339, UTC, milliseconds.
+fn rfc3339(at: Instant) -> String {
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    // The format has no part that an instant of ours lacks.
+    at.format(FORMAT).unwrap_or_default()
+}

@@ -1,0 +1,80 @@
+//! API keys: make, list, revoke.
+
+use super::{Answer, limit, read, segment, shown_page, view};
+use crate::http::Api;
+use crate::http::failure::Failure;
+use crate::http::json::Object;
+use crate::http::query::Query;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use caretrack_application::ApiKeyDraft;
+use caretrack_domain::{CredentialId, Key, Problems, Refusal, Rule, Scope, Scopes};
+use uuid::Uuid;
+
+/// The one kind there is so far.
+const API_KEY: &str = "api_key";
+const LONGEST_NAME: usize = 200;
+
+pub async fn add(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
+    let (caller, draft) = read(&api, &request, payload, "credential.add", read_draft).await?;
+    let made = api.application.add_api_key(&caller, draft).await?;
+    let mut shown = view::credential(&made.credential);
+    shown["secret"] = made.secret.into();
+    Ok(HttpResponse::Created().json(shown))
+}
+
+fn read_draft(text: &str) -> Result<ApiKeyDraft, Refusal> {
+    let mut problems = Problems::default();
+    let mut body = Object::body(text)?;
+    let kind = body.required_string("kind", &mut problems);
+    if kind.is_some_and(|kind| kind != API_KEY) {
+        problems.add("$.kind", Rule::Enum, format!("must be {API_KEY}"));
+    }
+    let name = body.required_string("name", &mut problems);
+    let length = name.as_ref().map_or(1, |name| name.chars().count());
+    if !(1..=LONGEST_NAME).contains(&length) {
+        let rule = if length == 0 { Rule::Min } else { Rule::Max };
+        problems.add("$.name", rule, format!("must be 1 to {LONGEST_NAME} characters"));
+    }
+    let words: Option<Vec<String>> =
+        body.required_typed("scopes", "must be an array of strings", &mut problems);
+    let scopes = words.map(|words| Scopes::parse(words.iter().map(String::as_str)));
+    if let Some(Err(word)) = &scopes {
+        problems.add("$.scopes", Rule::Enum, format!("{word:?} is no scope"));
+    }
+    let workspace = body
+        .string("workspace", &mut problems)
+        .map(|key| Key::parse(&key));
+    if let Some(Err(_)) = &workspace {
+        problems.add("$.workspace", Rule::Reference, "names no workspace");
+    }
+    body.refuse_the_rest(&mut problems);
+    match (name, scopes) {
+        (Some(name), Some(Ok(scopes))) if problems.is_empty() => Ok(ApiKeyDraft {
+            name,
+            scopes,
+            workspace: workspace.and_then(Result::ok),
+        }),
+        _ => Err(problems.into()),
+    }
+}
+
+pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsRead).await?;
+    let query = Query::of(&request);
+    let after = query.cursor(|text| Uuid::try_parse(text).ok().map(CredentialId))?;
+    let page = api
+        .application
+        .list_credentials(&caller, after, limit(&query)?)
+        .await?;
+    Ok(shown_page(&page, view::credential, |last| last.id))
+}
+
+pub async fn revoke(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsWrite).await?;
+    let id = Uuid::try_parse(segment(&request, "id")).map_err(|_| Failure::no_such_record())?;
+    api.application
+        .revoke_credential(&caller, CredentialId(id))
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,93 @@
+//! Patients: register, find by either identifier, list, switch on and off.
+
+use super::{Answer, limit, read, segment, shown_page, view};
+use crate::http::Api;
+use crate::http::failure::Failure;
+use crate::http::json::Object;
+use crate::http::query::Query;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use caretrack_domain::{LocalPatientId, PatientId, Problems, Refusal, Rule, Scope, WmdaId};
+use caretrack_ports::PatientRef;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub async fn register(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
+    let (caller, local_id) = read(&api, &request, payload, "patient.register", read_new).await?;
+    let patient = api.application.register_patient(&caller, local_id).await?;
+    let location = format!("/ops/v1/patients/{}", patient.id);
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, location))
+        .json(view::patient(&patient)))
+}
+
+fn read_new(text: &str) -> Result<Option<LocalPatientId>, Refusal> {
+    let mut problems = Problems::default();
+    let mut body = Object::body(text)?;
+    let local_id = body.string("patientId", &mut problems);
+    let parsed = local_id.as_deref().map(LocalPatientId::parse);
+    if parsed == Some(None) {
+        problems.add(
+            "$.patientId",
+            Rule::Pattern,
+            "must be 1 to 64 visible ASCII characters",
+        );
+    }
+    body.refuse_the_rest(&mut problems);
+    problems.into_result()?;
+    Ok(parsed.flatten())
+}
+
+pub async fn change(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
+    let (caller, active) = read(&api, &request, payload, "patient.change", read_change).await?;
+    let patient = api
+        .application
+        .set_patient_active(&caller, named(&request)?, active)
+        .await?;
+    Ok(HttpResponse::Ok().json(view::patient(&patient)))
+}
+
+fn read_change(text: &str) -> Result<bool, Refusal> {
+    let mut problems = Problems::default();
+    let mut body = Object::body(text)?;
+    let active = body.required_typed("active", "must be true or false", &mut problems);
+    body.refuse_the_rest(&mut problems);
+    active
+        .filter(|_| problems.is_empty())
+        .ok_or_else(|| problems.into())
+}
+
+pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsRead).await?;
+    let record = api.application.find_patient(&caller, named(&request)?).await?;
+    let mut shown = view::patient(&record.patient);
+    let now = api.application.now();
+    shown["recentTasks"] = record
+        .recent_tasks
+        .iter()
+        .map(|task| view::task(task, now))
+        .collect::<Value>();
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsRead).await?;
+    let query = Query::of(&request);
+    let after = query.cursor(|text| Uuid::try_parse(text).ok().map(PatientId))?;
+    let page = api
+        .application
+        .list_patients(&caller, after, limit(&query)?)
+        .await?;
+    Ok(shown_page(&page, view::patient, |last| last.id))
+}
+
+/// A UUID or a `wmdaId`.
+pub fn reference(text: &str) -> Option<PatientRef> {
+    let number = || text.parse().ok().and_then(WmdaId::parse).map(PatientRef::Wmda);
+    number().or_else(|| Some(PatientRef::Id(PatientId(Uuid::try_parse(text).ok()?))))
+}
+
+fn named(request: &HttpRequest) -> Result<PatientRef, Failure> {
+    reference(segment(request, "id")).ok_or_else(Failure::no_such_record)
+}

@@ -1,0 +1,166 @@
+//! Problem details (RFC 9457), with the fields that are wrong in `errors`.
+
+use crate::http::failure::Failure;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use caretrack_application::UseCaseError;
+use caretrack_domain::{Problem, Refusal, RefusalKind};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// A failure on its way to becoming a problem.
+#[derive(Debug)]
+pub struct OpsError(Failure);
+
+pub fn render(failure: Failure) -> HttpResponse {
+    OpsError(failure).error_response()
+}
+
+/// For a fault that nothing else is known of.
+pub fn fault() -> HttpResponse {
+    answer(StatusCode::INTERNAL_SERVER_ERROR, FAULT, &[])
+}
+
+const FAULT: &str = "Something went wrong here; the request id tells us what.";
+
+fn answer(status: StatusCode, detail: &str, problems: &[Problem]) -> HttpResponse {
+    let mut body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    if !problems.is_empty() {
+        let error = |problem: &Problem| {
+            let rule: &str = problem.rule.into();
+            json!({"path": problem.path, "rule": rule, "message": problem.message})
+        };
+        body["errors"] = problems.iter().map(error).collect::<Value>();
+    }
+    HttpResponse::build(status)
+        .content_type("application/problem+json")
+        .body(body.to_string())
+}
+
+impl OpsError {
+    fn outline(&self) -> (StatusCode, String) {
+        match &self.0 {
+            Failure::UseCase(error) => match error {
+                UseCaseError::Refused(refusal) => (status(refusal.kind), refusal.message.clone()),
+                UseCaseError::TaskRefused(refused) => (StatusCode::CONFLICT, format!("{refused}.")),
+                UseCaseError::Unauthenticated => (
+                    StatusCode::UNAUTHORIZED,
+                    "There is no credential, or a bad one.".to_owned(),
+                ),
+                UseCaseError::Forbidden(needed) => (StatusCode::FORBIDDEN, format!("This needs {needed}.")),
+                UseCaseError::Unavailable(_) => (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Not now: try again a little later.".to_owned(),
+                ),
+                UseCaseError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, FAULT.to_owned()),
+            },
+            Failure::WrongContentType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be application/json, in UTF-8, not encoded.".to_owned(),
+            ),
+            Failure::BodyTooLarge { limit } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("The body is over its limit of {limit} bytes."),
+            ),
+            Failure::BodyTooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not come in time.".to_owned(),
+            ),
+            Failure::NoSuchPath => (StatusCode::NOT_FOUND, "There is no such path.".to_owned()),
+            Failure::WrongMethod { allow } => {
+                (StatusCode::METHOD_NOT_ALLOWED, format!("This path has {allow}."))
+            }
+            Failure::Excluded => (
+                StatusCode::NOT_IMPLEMENTED,
+                "This is not supported here.".to_owned(),
+            ),
+        }
+    }
+
+    fn problems(&self) -> &[Problem] {
+        match &self.0 {
+            Failure::UseCase(UseCaseError::Refused(refusal)) => &refusal.problems,
+            Failure::UseCase(
+                UseCaseError::TaskRefused(_)
+                | UseCaseError::Unauthenticated
+                | UseCaseError::Forbidden(_)
+                | UseCaseError::Unavailable(_)
+                | UseCaseError::Internal(_),
+            )
+            | Failure::WrongContentType
+            | Failure::BodyTooLarge { .. }
+            | Failure::BodyTooSlow
+            | Failure::NoSuchPath
+            | Failure::WrongMethod { .. }
+            | Failure::Excluded => &[],
+        }
+    }
+}
+
+fn status(kind: RefusalKind) -> StatusCode {
+    match kind {
+        RefusalKind::Invalid | RefusalKind::OutOfRange => StatusCode::BAD_REQUEST,
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::AlreadyExists => StatusCode::CONFLICT,
+        RefusalKind::FailedPrecondition => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::ConditionFailed => StatusCode::PRECONDITION_FAILED,
+    }
+}
+
+impl fmt::Display for OpsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl ResponseError for OpsError {
+    fn status_code(&self) -> StatusCode {
+        self.outline().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.log();
+        let (status, detail) = self.outline();
+        let mut response = answer(status, &detail, self.problems());
+        let headers = response.headers_mut();
+        if let Failure::WrongMethod { allow } = &self.0
+            && let Ok(allow) = allow.parse()
+        {
+            headers.insert(ALLOW, allow);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                WWW_AUTHENTICATE,
+                actix_web::http::header::HeaderValue::from_static("Bearer"),
+            );
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs().into());
+        }
+        response
+    }
+}
+
+impl From<Failure> for OpsError {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<UseCaseError> for OpsError {
+    fn from(error: UseCaseError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<Refusal> for OpsError {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal.into())
+    }
+}

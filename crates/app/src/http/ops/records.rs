@@ -1,0 +1,57 @@
+//! Workspaces, and the audit log.
+
+use super::{Answer, limit, read, shown_page, view};
+use crate::http::Api;
+use crate::http::json::Object;
+use crate::http::query::Query;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use caretrack_domain::{Key, Problems, Refusal, Rule, Scope, WorkspaceOptions};
+
+pub async fn add_workspace(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
+    let (caller, (key, options)) = read(&api, &request, payload, "workspace.add", read_workspace).await?;
+    let workspace = api.application.add_workspace(&caller, key, options).await?;
+    Ok(HttpResponse::Created().json(view::workspace(&workspace)))
+}
+
+fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {
+    let mut problems = Problems::default();
+    let mut body = Object::body(text)?;
+    let key = body.required_string("key", &mut problems);
+    let parsed = key.as_deref().map(Key::parse);
+    if let Some(Err(invalid)) = &parsed {
+        problems.add("$.key", Rule::Pattern, invalid.to_string());
+    }
+    let mut options = WorkspaceOptions::default();
+    if let Some(mut given) = body.object("options", &mut problems) {
+        options.open_profiles = given.typed("registry.open_profiles", "must be true or false", &mut problems);
+        given.refuse_the_rest(&mut problems);
+    }
+    body.refuse_the_rest(&mut problems);
+    match parsed {
+        Some(Ok(key)) if problems.is_empty() => Ok((key, options)),
+        _ => Err(problems.into()),
+    }
+}
+
+pub async fn list_workspaces(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsRead).await?;
+    let query = Query::of(&request);
+    let after = query.cursor(|text| Key::parse(text).ok())?;
+    let page = api
+        .application
+        .list_workspaces(&caller, after.as_ref(), limit(&query)?)
+        .await?;
+    Ok(shown_page(&page, view::workspace, |last| last.key.clone()))
+}
+
+pub async fn list_audit(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsRead).await?;
+    let query = Query::of(&request);
+    let before = query.cursor(|text| text.parse().ok())?;
+    let page = api
+        .application
+        .list_audit(&caller, before, limit(&query)?)
+        .await?;
+    Ok(shown_page(&page, view::audit, |last| last.0))
+}

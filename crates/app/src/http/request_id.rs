@@ -1,0 +1,90 @@
+//! Around every request: its id, its span, and an answer even if a handler panics.
+
+use super::{Api, ops, registry};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use caretrack_domain::RequestId;
+use futures::FutureExt;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use tracing::Instrument;
+
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id that [`surround`] gave the request.
+pub fn of(request: &HttpRequest, api: &Api) -> RequestId {
+    let given = request.extensions().get::<RequestId>().cloned();
+    given.unwrap_or_else(|| api.new_request_id())
+}
+
+pub async fn surround<B: MessageBody + 'static>(
+    api: web::Data<Api>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let given = request
+        .headers()
+        .get(&HEADER)
+        .and_then(|value| value.to_str().ok());
+    let id = given
+        .and_then(RequestId::parse)
+        .unwrap_or_else(|| api.new_request_id());
+    let header = HeaderValue::from_str(id.as_str());
+    let span = tracing::info_span!("request", request.id = id.as_str());
+    let for_operators = request.path().starts_with("/ops/");
+    request.extensions_mut().insert(id);
+
+    let answering = AssertUnwindSafe(next.call(request))
+        .catch_unwind()
+        .instrument(span.clone());
+    let Ok(answered) = answering.await else {
+        span.in_scope(|| tracing::error!("a handler panicked"));
+        let header = header.ok();
+        return Err(Panicked {
+            for_operators,
+            header,
+        }
+        .into());
+    };
+    let mut response = answered?;
+    if let Ok(header) = header {
+        response.headers_mut().insert(HEADER, header);
+    }
+    if api.is_stopping() {
+        response
+            .response_mut()
+            .head_mut()
+            .set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    Ok(response)
+}
+
+/// A fault in our own code; the connection lives on.
+#[derive(Debug)]
+struct Panicked {
+    for_operators: bool,
+    header: Option<HeaderValue>,
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a handler panicked")
+    }
+}
+
+impl ResponseError for Panicked {
+    fn error_response(&self) -> HttpResponse {
+        let mut response = if self.for_operators {
+            ops::fault()
+        } else {
+            registry::fault()
+        };
+        if let Some(header) = &self.header {
+            response.headers_mut().insert(HEADER, header.clone());
+        }
+        response
+    }
+}

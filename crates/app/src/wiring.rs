@@ -1,0 +1,130 @@
+//! From settings to a running server, read from top to bottom.
+
+use crate::http::{self, Api};
+use crate::settings::{Role, Settings};
+use crate::system::{SystemClock, SystemIds};
+use crate::{bootstrap, telemetry};
+use actix_web::web::Data;
+use anyhow::{Context, bail};
+use caretrack_adapters_memory::MemoryStore;
+use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
+use caretrack_application::{Application, Worker, WorkerSettings};
+use caretrack_ports::{Clock, IdGenerator, Store, TaskQueue};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
+
+/// The address of the store that keeps nothing.
+const MEMORY: &str = "memory:";
+/// How often silent workers are looked for; a share of what a takeover may take.
+const REAP_EVERY: Duration = Duration::from_millis(250);
+/// What is left of the grace time for giving leases back and closing connections.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs until told to stop, then stops within the grace time.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start(&settings.log)?;
+    let (store, queue) = open(&settings.database.url).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
+    let rules = caretrack_application::Settings {
+        open_profiles: settings.registry.open_profiles,
+        retry: (&settings.tasks.retry).into(),
+        retry_by_kind: settings.retry_by_kind()?,
+    };
+    let application = Arc::new(Application::new(store, queue, clock, Arc::clone(&ids), rules));
+    bootstrap::ensure_administrator(&application, &settings.auth.bootstrap_key_file).await?;
+
+    let does = |role| settings.server.role == Role::All || settings.server.role == role;
+    let grace = settings.server.grace;
+    let (stop, stopping) = watch::channel(false);
+    let mut worker = does(Role::Worker).then(|| {
+        let worker = Worker::new(Arc::clone(&application), worker_settings(&settings));
+        tokio::spawn(Arc::new(worker).run(stopping))
+    });
+    let api = Data::new(Api::new(application, settings.limits.clone(), ids));
+    let server = if does(Role::Api) {
+        let listen = settings.server.listen;
+        let (server, addresses) = http::serve(api.clone(), listen, settings.server.threads, grace)
+            .with_context(|| format!("cannot listen on {listen}"))?;
+        for address in addresses {
+            tracing::info!("listening on http://{address}");
+        }
+        Some((server.handle(), tokio::spawn(server)))
+    } else {
+        tracing::info!("carrying out tasks");
+        None
+    };
+
+    tokio::select! {
+        told = told_to_stop() => told?,
+        // Only a bug ends it before it is told to; without it nothing that was accepted would be done.
+        _ = ended(&mut worker) => bail!("the worker has ended by itself"),
+    }
+    tracing::info!("stopping");
+    api.begin_stop();
+    stop.send_replace(true);
+    let ending = async {
+        if let Some((handle, server)) = server {
+            handle.stop(true).await;
+            server.await??;
+        }
+        if let Some(worker) = worker {
+            worker.await?;
+        }
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(grace, ending).await {
+        Ok(ended) => ended,
+        Err(_) => bail!("not everything had ended within {grace:?}"),
+    }
+}
+
+/// Brings the schema up to date, and nothing else.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    telemetry::start(&settings.log)?;
+    if settings.database.url != MEMORY {
+        SeaStore::migrate(&settings.database.url).await?;
+    }
+    Ok(())
+}
+
+/// The adapter that the address asks for.
+async fn open(url: &str) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
+    if url == MEMORY {
+        let store = Arc::new(MemoryStore::default());
+        return Ok((Arc::clone(&store) as _, store));
+    }
+    let store = SeaStore::open(url, SeaOptions::default()).await?;
+    Ok((Arc::clone(&store) as _, store))
+}
+
+fn worker_settings(settings: &Settings) -> WorkerSettings {
+    WorkerSettings {
+        concurrency: settings.worker.concurrency,
+        lease: settings.worker.lease,
+        reap_every: REAP_EVERY,
+        prune_every: settings.tasks.prune_every,
+        retention: settings.tasks.retention,
+        grace: settings.server.grace.saturating_sub(FAREWELL),
+    }
+}
+
+async fn ended(task: &mut Option<JoinHandle<()>>) -> Result<(), JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What a use case can end in beside success; each dialect maps it exhaustively to its own answers.
+
+use backon::{ExponentialBuilder, Retryable};
+use caretrack_domain::{Refusal, RefusalKind, RefusedTaskCommand, Scope};
+use caretrack_ports::StoreError;
+use std::fmt;
+use std::time::Duration;
+
+/// What the caller would need to be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    Scope(Scope),
+    /// The first credential of the store, or one like it.
+    Administrator,
+}
+
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scope(scope) => write!(f, "the scope {scope}"),
+            Self::Administrator => f.write_str("the administrator's key"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UseCaseError {
+    /// Expected, the caller's fault.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The task is not in a state for it.
+    #[error(transparent)]
+    TaskRefused(#[from] RefusedTaskCommand),
+    #[error("no credential, or a bad one")]
+    Unauthenticated,
+    #[error("this needs {0}")]
+    Forbidden(Needed),
+    /// Not now: it may work a little later.
+    #[error("not available now")]
+    Unavailable(#[source] StoreError),
+    /// A fault of ours.
+    #[error("internal fault")]
+    Internal(#[source] StoreError),
+}
+
+impl From<StoreError> for UseCaseError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict | StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Duplicate | StoreError::Corrupt(_) => Self::Internal(error),
+        }
+    }
+}
+
+impl UseCaseError {
+    /// When to try again what is not available now.
+    pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::Refused(Refusal::new(RefusalKind::NotFound, message))
+    }
+
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Unavailable(StoreError::Conflict))
+    }
+
+    /// What a taken name means to the caller.
+    pub(crate) fn duplicate_as(error: StoreError, message: impl Into<String>) -> Self {
+        match error {
+            StoreError::Duplicate => Self::Refused(Refusal::new(RefusalKind::AlreadyExists, message)),
+            StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_) => error.into(),
+        }
+    }
+}
+
+/// Decides again, on what is there now, as long as others get in between; after five seconds there is too
+/// much going on.
+pub(crate) async fn until_settled<T, Attempt, Outcome>(attempt: Attempt) -> Result<T, UseCaseError>
+where
+    Attempt: FnMut() -> Outcome,
+    Outcome: Future<Output = Result<T, UseCaseError>>,
+{
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(1))
+        .with_max_delay(Duration::from_millis(100))
+        .with_total_delay(Some(Duration::from_secs(5)))
+        .without_max_times()
+        .with_jitter();
+    attempt.retry(backoff).when(UseCaseError::is_conflict).await
+}

@@ -1,0 +1,141 @@
+//! Patients: one record each, known by three identifiers.
+
+use crate::error::until_settled;
+use crate::{Application, Caller, Page, UseCaseError};
+use caretrack_domain::{
+    AuditOutcome, LocalPatientId, Patient, PatientId, Refusal, RefusalKind, Scope, Task, WmdaId,
+};
+use caretrack_ports::{Admission, Changes, PatientRef, StoreError, TaskFilter};
+
+/// A patient with what there is about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatientRecord {
+    pub patient: Patient,
+    /// Newest first.
+    pub recent_tasks: Vec<Task>,
+}
+
+impl Application {
+    const RECENT: usize = 10;
+    /// The numbers are sparse: a few draws that all meet a taken one mean that something else is taken.
+    const DRAWS: usize = 5;
+
+    pub async fn register_patient(
+        &self,
+        caller: &Caller,
+        local_id: Option<LocalPatientId>,
+    ) -> Result<Patient, UseCaseError> {
+        let id = PatientId(self.ids.id());
+        let outcome = self.try_register(caller, id, local_id).await;
+        self.audited(caller, "patient.register", &id.to_string(), outcome)
+            .await
+    }
+
+    async fn try_register(
+        &self,
+        caller: &Caller,
+        id: PatientId,
+        local_id: Option<LocalPatientId>,
+    ) -> Result<Patient, UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
+        let now = self.now();
+        for _ in 0..Self::DRAWS {
+            let patient = Patient {
+                id,
+                workspace: caller.who.workspace,
+                wmda_id: WmdaId::drawn(self.ids.number()),
+                local_id: local_id.clone(),
+                active: true,
+                created_at: now,
+                revision: 0,
+            };
+            let mut changes = Changes::by(caller.author(now), Admission::New);
+            changes.audit("patient.register", id.to_string(), AuditOutcome::Done);
+            changes.put_patient(None, patient.clone());
+            match self.store.commit(changes).await {
+                Ok(_) => return Ok(patient),
+                Err(StoreError::Duplicate) => {}
+                Err(error @ (StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_))) => {
+                    return Err(error.into());
+                }
+            }
+        }
+        // The identifier itself is personal data, and the caller knows it.
+        Err(Refusal::new(
+            RefusalKind::AlreadyExists,
+            "There is a patient with that patientId already.",
+        )
+        .into())
+    }
+
+    pub async fn find_patient(&self, caller: &Caller, by: PatientRef) -> Result<PatientRecord, UseCaseError> {
+        caller.require(Scope::OpsRead)?;
+        let patient = self.patient(caller, by).await?;
+        let filter = TaskFilter {
+            patient: Some(patient.id),
+            ..TaskFilter::default()
+        };
+        let recent_tasks = self
+            .store
+            .list_tasks(caller.who.workspace, filter, Self::RECENT)
+            .await?;
+        Ok(PatientRecord {
+            patient,
+            recent_tasks,
+        })
+    }
+
+    /// By ascending id.
+    pub async fn list_patients(
+        &self,
+        caller: &Caller,
+        after: Option<PatientId>,
+        limit: usize,
+    ) -> Result<Page<Patient>, UseCaseError> {
+        caller.require(Scope::OpsRead)?;
+        let patients = self
+            .store
+            .list_patients(caller.who.workspace, after, limit + 1)
+            .await?;
+        Ok(Page::of(patients, limit))
+    }
+
+    pub async fn set_patient_active(
+        &self,
+        caller: &Caller,
+        by: PatientRef,
+        active: bool,
+    ) -> Result<Patient, UseCaseError> {
+        let target = match by {
+            PatientRef::Id(id) => id.to_string(),
+            PatientRef::Wmda(number) => number.number().to_string(),
+        };
+        let outcome = until_settled(|| self.try_set_active(caller, by, active)).await;
+        self.audited(caller, "patient.change", &target, outcome).await
+    }
+
+    async fn try_set_active(
+        &self,
+        caller: &Caller,
+        by: PatientRef,
+        active: bool,
+    ) -> Result<Patient, UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
+        let before = self.patient(caller, by).await?;
+        let patient = Patient {
+            active,
+            revision: before.revision + 1,
+            ..before.clone()
+        };
+        let mut changes = Changes::by(caller.author(self.now()), Admission::New);
+        changes.audit("patient.change", patient.id.to_string(), AuditOutcome::Done);
+        changes.put_patient(Some(before.revision), patient.clone());
+        self.store.commit(changes).await?;
+        Ok(patient)
+    }
+
+    async fn patient(&self, caller: &Caller, by: PatientRef) -> Result<Patient, UseCaseError> {
+        let found = self.store.find_patient(caller.who.workspace, by).await?;
+        found.ok_or_else(|| UseCaseError::not_found("There is no such patient."))
+    }
+}

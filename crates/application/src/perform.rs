@@ -1,0 +1,327 @@
+//! Carrying out a claimed task: read, decide, and commit data, receipt and ending at once.
+//!
+//! The commit is fenced by the task's revision and lease, so an attempt may run twice but its effects happen
+//! once. To add a kind of task, add an arm to `carry_out`.
+
+use crate::Application;
+use crate::order::{ResourceOrder, Undecodable};
+use crate::resources::write;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use caretrack_domain::{
+    AuditOutcome, Fence, Instant, LeaseToken, NextStep, Operation, Receipt, Refusal, RefusedTaskCommand,
+    Settled, StoredResource, Task, TaskCommand, TaskId, TaskKind, TaskState, WorkspaceId,
+};
+use caretrack_ports::{Admission, Author, Changes, ClaimedTask, Place, StoreError};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// What is to be done with a task that is ours.
+enum Plan {
+    CarryOut,
+    /// A system fault: again later, if attempts are left.
+    Break(String),
+    /// A fault that no repetition mends.
+    GiveUp(String),
+    /// The worker stops.
+    GiveBack,
+}
+
+/// Why a step failed, other than by a refusal.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+    #[error("the handler panicked")]
+    Panicked,
+    #[error(transparent)]
+    Lost(#[from] RefusedTaskCommand),
+}
+
+impl Application {
+    /// Brings a claimed task one attempt further. A permit is held only while it decides, not while it waits
+    /// for the disk, so that many commits can share one.
+    pub(crate) async fn perform(&self, claimed: ClaimedTask, permits: &Semaphore) {
+        let ClaimedTask { task, operations } = claimed;
+        self.pursue(task, &operations, Plan::CarryOut, Some(permits))
+            .await;
+    }
+
+    /// Puts a task back that will not be finished here; the attempt does not count.
+    pub(crate) async fn give_back(&self, workspace: WorkspaceId, id: TaskId, token: LeaseToken) {
+        match self.still_held(workspace, id, token).await {
+            Ok(Some(task)) => self.pursue(task, &[], Plan::GiveBack, None).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a task could not be given back; its lease will run out"),
+        }
+    }
+
+    /// Follows a plan until it is committed or the task is no longer ours.
+    async fn pursue(
+        &self,
+        mut task: Task,
+        operations: &[Operation],
+        mut plan: Plan,
+        permits: Option<&Semaphore>,
+    ) {
+        let Some(token) = token_of(&task) else { return };
+        // Not an attempt each: the store is away, the task is not at fault.
+        let mut patience = patience();
+        loop {
+            let drafted = {
+                let _permit = match permits {
+                    Some(permits) => permits.acquire().await.ok(),
+                    None => None,
+                };
+                let drafting = self.draft(&task, token, operations, &plan);
+                AssertUnwindSafe(drafting)
+                    .catch_unwind()
+                    .await
+                    .unwrap_or(Err(Fault::Panicked))
+            };
+            let done = match drafted {
+                Ok(changes) => self.store.commit(changes).await.map_err(Fault::from),
+                Err(fault) => Err(fault),
+            };
+            let Err(fault) = done else { return };
+            match fault {
+                Fault::Store(StoreError::Unavailable(_)) => {
+                    tracing::warn!(error = %fault, "the store is away; the task waits for it");
+                    tokio::time::sleep(patience.next().unwrap_or(LONGEST_PATIENCE)).await;
+                }
+                Fault::Store(StoreError::Conflict) => {
+                    match self.still_held(task.facts().workspace, task.id(), token).await {
+                        Ok(Some(as_it_is_now)) => task = as_it_is_now,
+                        Ok(None) => {
+                            tracing::debug!("the lease was lost; what was decided is dropped");
+                            return;
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "the task could not be read again");
+                            tokio::time::sleep(patience.next().unwrap_or(LONGEST_PATIENCE)).await;
+                        }
+                    }
+                }
+                Fault::Lost(refused) => {
+                    tracing::error!(%refused, "the task refuses what its holder asks; it is left alone");
+                    return;
+                }
+                Fault::Undecodable(_) => {
+                    tracing::error!(error = %fault, "the task is broken for good");
+                    plan = Plan::GiveUp(fault.to_string());
+                }
+                Fault::Store(StoreError::Duplicate | StoreError::Corrupt(_)) | Fault::Panicked => {
+                    tracing::error!(error = %fault, "the attempt broke");
+                    match plan {
+                        Plan::CarryOut => plan = Plan::Break(fault.to_string()),
+                        // Not even that can be recorded: the lease runs out and the task is taken from us.
+                        Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is to be committed to follow the plan.
+    async fn draft(
+        &self,
+        task: &Task,
+        token: LeaseToken,
+        operations: &[Operation],
+        plan: &Plan,
+    ) -> Result<Changes, Fault> {
+        let now = self.now();
+        if task.cancel_requested() {
+            return stop(task, token, now);
+        }
+        let by = Fence::Holder(token);
+        match plan {
+            Plan::CarryOut => match task.facts().kind {
+                TaskKind::RegistryWrite => self.carry_out_write(task, token, operations, now).await,
+            },
+            Plan::Break(error) => self.broken(task, by, error, now),
+            Plan::GiveUp(error) => given_up(task, by, error, now),
+            Plan::GiveBack => {
+                let mut changes = Changes::by(Author::of_task(task.facts(), now), Admission::Continuing);
+                changes.record_task(task.clone().apply(TaskCommand::GiveBack { token }, now)?);
+                Ok(changes)
+            }
+        }
+    }
+
+    async fn carry_out_write(
+        &self,
+        task: &Task,
+        token: LeaseToken,
+        operations: &[Operation],
+        now: Instant,
+    ) -> Result<Changes, Fault> {
+        let facts = task.facts();
+        // A write is one operation; without it there is nothing to decode.
+        let operation = operations.first().ok_or_else(Undecodable::nothing)?;
+        let order = ResourceOrder::waited_in(operation, facts.source.as_ref())?;
+        let stored = self.store.find_resource(facts.workspace, &order.key).await?;
+        let mut changes = Changes::by(Author::of_task(facts, now), Admission::Continuing);
+
+        let overtaken = stored
+            .as_ref()
+            .is_some_and(|stored| stored.overtakes(task.place()));
+        let judged = if overtaken {
+            None
+        } else {
+            Some(
+                self.judge(&mut changes, task, &order, stored.as_ref(), now)
+                    .await?,
+            )
+        };
+        let (receipt, outcome) = match &judged {
+            None => (Receipt::Cancelled { at: now }, AuditOutcome::Cancelled),
+            Some(Ok(())) => (Receipt::Succeeded { at: now }, AuditOutcome::Done),
+            Some(Err(refusal)) => {
+                let refusal = refusal.clone();
+                (Receipt::Refused { at: now, refusal }, AuditOutcome::Refused)
+            }
+        };
+        let settled = Settled::one(&receipt);
+        let command = match judged {
+            None => TaskCommand::Stop { token, settled },
+            Some(Ok(())) => TaskCommand::Complete { token, settled },
+            Some(Err(refusal)) => TaskCommand::Refuse {
+                token,
+                settled,
+                refusal,
+            },
+        };
+        changes.record_receipt(task.id(), operation.clone().settled(receipt));
+        changes.record_task(task.clone().apply(command, now)?);
+        changes.audit(order.audit_action(), order.path(), outcome);
+        Ok(changes)
+    }
+
+    /// The same judgement as of a write that is done at once; adds the write to `changes` unless refused.
+    async fn judge(
+        &self,
+        changes: &mut Changes,
+        task: &Task,
+        order: &ResourceOrder,
+        stored: Option<&StoredResource>,
+        now: Instant,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let workspace = task.facts().workspace;
+        let missing = match self.missing_for(workspace, order, now).await? {
+            Ok(missing) => missing,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        Ok(order.decide(stored, now).map(|after| {
+            missing.add_to(changes);
+            write(changes, workspace, stored, Place::Accepted(task.place()), after);
+        }))
+    }
+
+    /// After a system fault: again later, or not at all.
+    fn broken(&self, task: &Task, by: Fence, error: &str, now: Instant) -> Result<Changes, Fault> {
+        let policy = self.retry_policy(task.facts().kind);
+        match policy.after_failure(task.broken_attempts(), now, self.ids.unit()) {
+            NextStep::Retry { at } => {
+                let mut changes = Changes::by(Author::of_task(task.facts(), now), Admission::Continuing);
+                let error = error.to_owned();
+                changes.record_task(
+                    task.clone()
+                        .apply(TaskCommand::Reschedule { by, at, error }, now)?,
+                );
+                Ok(changes)
+            }
+            NextStep::GiveUp => given_up(task, by, error, now),
+        }
+    }
+
+    /// Takes tasks from workers that fell silent, except from this one: it knows better what it holds.
+    pub(crate) async fn reap(
+        &self,
+        held_here: impl Fn(TaskId) -> bool,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let expired = self.store.expired_tasks(self.now(), limit).await?;
+        let found = expired.len();
+        let taken = expired
+            .iter()
+            .filter(|task| !held_here(task.id()))
+            .map(|task| self.take_from(task));
+        futures::future::join_all(taken).await;
+        Ok(found)
+    }
+
+    async fn take_from(&self, task: &Task) {
+        let now = self.now();
+        let drafted = match token_of(task) {
+            // By the lease that ran out: rescheduling would forget that somebody wants it stopped.
+            Some(token) if task.cancel_requested() => stop(task, token, now),
+            Some(_) | None => self.broken(task, Fence::Expiry, "the lease ran out", now),
+        };
+        let done = match drafted {
+            Ok(changes) => self.store.commit(changes).await.map_err(Fault::from),
+            Err(fault) => Err(fault),
+        };
+        match done {
+            Ok(_) => tracing::warn!(task.id = %task.id(), "a task was taken from a silent worker"),
+            // Its worker came back, or another one was faster.
+            Err(Fault::Store(StoreError::Conflict) | Fault::Lost(_)) => {}
+            Err(error) => tracing::error!(%error, task.id = %task.id(), "an expired task could not be taken"),
+        }
+    }
+
+    /// The task as it is now, if `token` still is its lease.
+    async fn still_held(
+        &self,
+        workspace: WorkspaceId,
+        id: TaskId,
+        token: LeaseToken,
+    ) -> Result<Option<Task>, StoreError> {
+        let task = self.store.find_task(workspace, id).await?;
+        Ok(task.filter(|task| token_of(task) == Some(token)))
+    }
+}
+
+const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait before asking a store again that is away.
+pub(crate) fn patience() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(LONGEST_PATIENCE)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+pub(crate) fn token_of(task: &Task) -> Option<LeaseToken> {
+    match task.state() {
+        TaskState::Running { lease, .. } => Some(lease.token),
+        TaskState::Queued
+        | TaskState::RetryScheduled { .. }
+        | TaskState::Held { .. }
+        | TaskState::Succeeded { .. }
+        | TaskState::Failed { .. }
+        | TaskState::Cancelled { .. } => None,
+    }
+}
+
+/// Leaves what is left undone: somebody asked for it.
+fn stop(task: &Task, token: LeaseToken, now: Instant) -> Result<Changes, Fault> {
+    let settled = Settled::default();
+    let mut changes = Changes::by(Author::of_task(task.facts(), now), Admission::Continuing);
+    changes.audit("task.stop", task.id().to_string(), AuditOutcome::Cancelled);
+    changes.record_task(task.clone().apply(TaskCommand::Stop { token, settled }, now)?);
+    Ok(changes)
+}
+
+fn given_up(task: &Task, by: Fence, error: &str, now: Instant) -> Result<Changes, Fault> {
+    let error = error.to_owned();
+    let mut changes = Changes::by(Author::of_task(task.facts(), now), Admission::Continuing);
+    changes.audit("task.give_up", task.id().to_string(), AuditOutcome::Broken);
+    changes.record_task(task.clone().apply(TaskCommand::GiveUp { by, error }, now)?);
+    Ok(changes)
+}

@@ -1,0 +1,179 @@
+//! Resources: written at once or later, found, listed.
+
+use crate::error::until_settled;
+use crate::order::no_resource;
+use crate::sources::{no_source, no_type};
+use crate::{Application, Caller, Page, ResourceOrder, UseCaseError};
+use caretrack_domain::{
+    AuditOutcome, Instant, Key, Lease, LeaseToken, NewTask, RecordId, Resource, ResourceKey, Scope,
+    StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId,
+};
+use caretrack_ports::{Admission, Changes, Place};
+
+/// What a write that was done at once came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub task: TaskId,
+    pub created: bool,
+    /// As it is now, with its version; gone after a delete.
+    pub resource: Option<(Resource, i64)>,
+}
+
+impl Application {
+    /// Does it before it answers. The task, its receipt and the audit entry commit with the record.
+    pub async fn write_resource(
+        &self,
+        caller: &Caller,
+        order: ResourceOrder,
+    ) -> Result<Written, UseCaseError> {
+        caller.require(Scope::RegistryWrite)?;
+        let order = self.completed(order);
+        let outcome = until_settled(|| self.try_write(caller, &order)).await;
+        self.audited(caller, order.audit_action(), &order.path(), outcome)
+            .await
+    }
+
+    async fn try_write(&self, caller: &Caller, order: &ResourceOrder) -> Result<Written, UseCaseError> {
+        let workspace = caller.who.workspace;
+        let now = self.now();
+        let missing = self.missing_for(workspace, order, now).await??;
+        let stored = self.store.find_resource(workspace, &order.key).await?;
+        let after = order.decide(stored.as_ref(), now)?;
+
+        let facts = self.facts(caller, order, now, now);
+        let task = facts.id;
+        let lease = Lease {
+            token: LeaseToken(self.ids.id()),
+            worker: self.worker,
+            until: now,
+        };
+        let mut changes = Changes::by(caller.author(now), Admission::New);
+        missing.add_to(&mut changes);
+        write(
+            &mut changes,
+            workspace,
+            stored.as_ref(),
+            Place::AtCommit,
+            after.clone(),
+        );
+        changes.insert_task(NewTask::performed(facts, vec![order.operation()], lease));
+        changes.audit(order.audit_action(), order.path(), AuditOutcome::Done);
+        let committed = self.store.commit(changes).await?;
+
+        let existed = stored.is_some_and(|stored| stored.resource.is_some());
+        Ok(Written {
+            task,
+            created: after.is_some() && !existed,
+            resource: after.map(|after| (after, committed.version(0))),
+        })
+    }
+
+    /// Takes it on, to be carried out later. Whether it can be done shows then, in its receipt.
+    pub async fn accept_resource(
+        &self,
+        caller: &Caller,
+        order: ResourceOrder,
+    ) -> Result<TaskId, UseCaseError> {
+        caller.require(Scope::RegistryWrite)?;
+        let order = self.completed(order);
+        let (action, path) = (order.audit_action(), order.path());
+        let outcome = self.try_accept(caller, order).await;
+        self.audited(caller, action, &path, outcome).await
+    }
+
+    async fn try_accept(&self, caller: &Caller, order: ResourceOrder) -> Result<TaskId, UseCaseError> {
+        let workspace = caller.who.workspace;
+        let now = self.now();
+        // Only asked here: it is made with the record, so that a refused write leaves nothing.
+        self.missing_for(workspace, &order, now).await??;
+        let eta = self.eta(workspace, TaskKind::RegistryWrite, now).await?;
+        let facts = TaskFacts {
+            ordering_key: Some(order.ordering_key()),
+            ..self.facts(caller, &order, now, eta)
+        };
+        let task = facts.id;
+        let mut changes = Changes::by(caller.author(now), Admission::New);
+        changes.audit(order.audit_action(), order.path(), AuditOutcome::Accepted);
+        changes.insert_task(NewTask::accepted(facts, vec![order.into_waiting_operation()]));
+        self.store.commit(changes).await?;
+        Ok(task)
+    }
+
+    pub async fn find_resource(
+        &self,
+        caller: &Caller,
+        key: &ResourceKey,
+    ) -> Result<(Resource, i64), UseCaseError> {
+        caller.require(Scope::RegistryRead)?;
+        let found = self.store.find_resource(caller.who.workspace, key).await?;
+        let version = found.as_ref().map_or(0, |found| found.version);
+        let live = found.and_then(|found| found.resource);
+        live.map(|resource| (resource, version))
+            .ok_or_else(|| no_resource(key).into())
+    }
+
+    /// By ascending id.
+    pub async fn list_resources(
+        &self,
+        caller: &Caller,
+        source: &Key,
+        of: &Key,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Page<Resource>, UseCaseError> {
+        caller.require(Scope::RegistryRead)?;
+        let workspace = caller.who.workspace;
+        let records = self
+            .store
+            .list_resources(workspace, source, of, after, limit + 1)
+            .await?;
+        if records.is_empty() && self.store.find_definition(workspace, source, of).await?.is_none() {
+            let no_source_there = self.store.find_source(workspace, source).await?.is_none();
+            let refusal = if no_source_there {
+                no_source(source)
+            } else {
+                no_type(source, of)
+            };
+            return Err(refusal.into());
+        }
+        let records = records.into_iter().filter_map(|record| record.resource).collect();
+        Ok(Page::of(records, limit))
+    }
+
+    fn completed(&self, order: ResourceOrder) -> ResourceOrder {
+        order.complete(&mut || self.ids.id().to_string())
+    }
+
+    fn facts(&self, caller: &Caller, order: &ResourceOrder, now: Instant, eta: Instant) -> TaskFacts {
+        TaskFacts {
+            id: TaskId(self.ids.id()),
+            workspace: caller.who.workspace,
+            kind: TaskKind::RegistryWrite,
+            source: Some(order.key.source.clone()),
+            patient: None,
+            ordering_key: None,
+            submitted_by: Some(caller.who.credential),
+            request_id: caller.request_id.clone(),
+            accepted_at: now,
+            due_at: None,
+            eta,
+            retry_of: None,
+            fingerprint: None,
+        }
+    }
+}
+
+/// Adds what was decided of a record to `changes`.
+pub(crate) fn write(
+    changes: &mut Changes,
+    workspace: WorkspaceId,
+    stored: Option<&StoredResource>,
+    place: Place,
+    after: Option<Resource>,
+) {
+    match (stored, after) {
+        (stored, Some(after)) => changes.put_resource(workspace, stored, place, after),
+        (Some(stored), None) => changes.delete_resource(workspace, stored, place),
+        (None, None) => {}
+    }
+}

@@ -1,0 +1,134 @@
+//! Tasks as operators and clients see them: find, list, cancel, try again.
+
+use crate::error::until_settled;
+use crate::{Application, Caller, Page, UseCaseError};
+use caretrack_domain::{
+    AuditOutcome, Key, NewTask, Operation, Scope, Task, TaskCommand, TaskFacts, TaskId, TaskStatus,
+};
+use caretrack_ports::{Admission, Changes, PatientRef, TaskFilter};
+
+impl Application {
+    pub async fn find_task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
+        caller.require(Scope::OpsRead)?;
+        self.task(caller, id).await
+    }
+
+    /// A task as the source it belongs to shows it.
+    pub async fn find_source_task(
+        &self,
+        caller: &Caller,
+        source: &Key,
+        id: TaskId,
+    ) -> Result<Task, UseCaseError> {
+        caller.require_any(&[Scope::RegistryRead, Scope::RegistryWrite])?;
+        let task = self.task(caller, id).await?;
+        if task.facts().source.as_ref() == Some(source) {
+            Ok(task)
+        } else {
+            Err(no_task(id))
+        }
+    }
+
+    /// Newest first. `patient` goes before the filter's.
+    pub async fn list_tasks(
+        &self,
+        caller: &Caller,
+        mut filter: TaskFilter,
+        patient: Option<PatientRef>,
+        limit: usize,
+    ) -> Result<Page<Task>, UseCaseError> {
+        caller.require(Scope::OpsRead)?;
+        let workspace = caller.who.workspace;
+        if let Some(patient) = patient {
+            let Some(found) = self.store.find_patient(workspace, patient).await? else {
+                return Ok(Page::of(Vec::new(), limit));
+            };
+            filter.patient = Some(found.id);
+        }
+        let tasks = self.store.list_tasks(workspace, filter, limit + 1).await?;
+        Ok(Page::of(tasks, limit))
+    }
+
+    /// The operations, with their receipts, of a task that the caller was shown, from `from` on.
+    pub async fn receipts(
+        &self,
+        caller: &Caller,
+        task: &Task,
+        from: u32,
+        limit: usize,
+    ) -> Result<Page<Operation>, UseCaseError> {
+        let workspace = caller.who.workspace;
+        let operations = self
+            .store
+            .operations(workspace, task.id(), from, limit + 1)
+            .await?;
+        Ok(Page::of(operations, limit))
+    }
+
+    /// A waiting task ends at once, a running one is asked to stop.
+    pub async fn cancel_task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
+        let outcome = until_settled(|| self.try_cancel(caller, id)).await;
+        self.audited(caller, "task.cancel", &id.to_string(), outcome)
+            .await
+    }
+
+    async fn try_cancel(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
+        let task = self.task(caller, id).await?;
+        let now = self.now();
+        let transition = task.apply(TaskCommand::Cancel, now)?;
+        let task = transition.task().clone();
+        let mut changes = Changes::by(caller.author(now), Admission::Continuing);
+        changes.audit("task.cancel", id.to_string(), asked_or_done(task.status()));
+        changes.record_task(transition);
+        self.store.commit(changes).await?;
+        Ok(task)
+    }
+
+    /// Makes a new task of what a broken one left undone.
+    pub async fn retry_task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
+        let outcome = self.try_retry(caller, id).await;
+        self.audited(caller, "task.retry", &id.to_string(), outcome).await
+    }
+
+    async fn try_retry(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
+        let workspace = caller.who.workspace;
+        let broken = self.task(caller, id).await?;
+        let operations = self.store.operations(workspace, id, 0, usize::MAX).await?;
+        let now = self.now();
+        let facts = TaskFacts {
+            id: TaskId(self.ids.id()),
+            submitted_by: Some(caller.who.credential),
+            request_id: caller.request_id.clone(),
+            accepted_at: now,
+            due_at: None,
+            eta: self.eta(workspace, broken.facts().kind, now).await?,
+            ..broken.facts().clone()
+        };
+        let again = NewTask::retrying(&broken, operations, facts)?;
+        let task = again.task().clone();
+        let mut changes = Changes::by(caller.author(now), Admission::New);
+        changes.audit("task.retry", id.to_string(), AuditOutcome::Accepted);
+        changes.insert_task(again);
+        self.store.commit(changes).await?;
+        Ok(task)
+    }
+
+    async fn task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
+        let found = self.store.find_task(caller.who.workspace, id).await?;
+        found.ok_or_else(|| no_task(id))
+    }
+}
+
+fn no_task(id: TaskId) -> UseCaseError {
+    UseCaseError::not_found(format!("There is no task {id}."))
+}
+
+fn asked_or_done(status: TaskStatus) -> AuditOutcome {
+    if status.is_terminal() {
+        AuditOutcome::Done
+    } else {
+        AuditOutcome::Accepted
+    }
+}

@@ -1,0 +1,8 @@
+//! Journeys through the use cases, against the store in memory.
+
+mod administration;
+mod later;
+mod meddling;
+mod support;
+mod working;
+mod writing;

@@ -1,0 +1,313 @@
+//! The worker: claims tasks, carries them out, keeps its leases, takes tasks from workers that fell silent,
+//! and clears away what is past its retention.
+//!
+//! Many tasks are in flight at once, but only a few decide at the same time: the others wait for their commit,
+//! which the store puts together with those of their neighbours.
+
+use crate::Application;
+use crate::perform::{patience, token_of};
+use caretrack_domain::{Lease, LeaseToken, TaskId, TaskKind, WorkspaceId};
+use caretrack_ports::{Claim, Claimed, ClaimedTask, Retention, StoreError};
+use futures::FutureExt;
+use futures::future::{AbortHandle, Abortable, Shared, join_all};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::Instrument;
+
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// How many tasks decide at the same time.
+    pub concurrency: usize,
+    /// How long a worker may be silent before another one has its tasks.
+    pub lease: Duration,
+    /// How often silent workers are looked for.
+    pub reap_every: Duration,
+    /// How often, and how long after their end, tasks are deleted.
+    pub prune_every: Duration,
+    pub retention: Duration,
+    /// How long running tasks may take to finish when the worker stops.
+    pub grace: Duration,
+}
+
+impl WorkerSettings {
+    /// What is written as a lease: a little less, so that noticing and taking over fit in as well.
+    fn term(&self) -> Duration {
+        self.lease.mul_f64(0.9)
+    }
+
+    fn most_in_flight(&self) -> usize {
+        (self.concurrency * 32).max(256)
+    }
+}
+
+/// A claimed task on its way.
+struct Flight {
+    workspace: WorkspaceId,
+    token: LeaseToken,
+    abort: AbortHandle,
+}
+
+pub struct Worker {
+    application: Arc<Application>,
+    settings: WorkerSettings,
+    permits: Semaphore,
+    flights: Mutex<HashMap<TaskId, Flight>>,
+    landed: Notify,
+}
+
+/// Takes a task out of the flights, however it ended.
+struct Landing {
+    worker: Arc<Worker>,
+    id: TaskId,
+    token: LeaseToken,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut flights = self.worker.flights();
+        // After a lost lease the same task may be here again, under another one.
+        if flights
+            .get(&self.id)
+            .is_some_and(|flight| flight.token == self.token)
+        {
+            flights.remove(&self.id);
+        }
+        drop(flights);
+        self.worker.landed.notify_one();
+    }
+}
+
+impl Worker {
+    const REAPED_AT_ONCE: usize = 100;
+    const PRUNED_AT_ONCE: usize = 1000;
+    const LONGEST_WAIT: Duration = Duration::from_secs(1);
+    /// For giving leases back, at the very end.
+    const FAREWELL: Duration = Duration::from_secs(2);
+
+    pub fn new(application: Arc<Application>, settings: WorkerSettings) -> Self {
+        Self {
+            permits: Semaphore::new(settings.concurrency.max(1)),
+            application,
+            settings,
+            flights: Mutex::default(),
+            landed: Notify::new(),
+        }
+    }
+
+    /// Works until `stop` turns true (or its sender is gone), then lets running tasks finish.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let stopped = async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        let stopped = stopped.boxed().shared();
+        let work = async {
+            self.take_tasks(&stopped).await;
+            self.land().await;
+        };
+        // Leases are kept until the last task has landed.
+        let upkeep = futures::future::join3(self.keep_leases(), self.reap(), self.prune());
+        tokio::select! {
+            () = work => {}
+            _ = upkeep => {}
+        }
+    }
+
+    async fn take_tasks(self: &Arc<Self>, stopped: &Shared<impl Future<Output = ()>>) {
+        let mut failing = patience();
+        while stopped.clone().now_or_never().is_none() {
+            let room = self
+                .settings
+                .most_in_flight()
+                .saturating_sub(self.flights().len());
+            if room == 0 {
+                tokio::select! {
+                    () = self.landed.notified() => {}
+                    () = stopped.clone() => {}
+                }
+                continue;
+            }
+            // Never dropped halfway: what it claimed would be ours without our knowing.
+            match self.claim(room).await {
+                Ok(claimed) => {
+                    failing = patience();
+                    if let Some(longest) = self.launch_all(claimed) {
+                        tokio::select! {
+                            () = self.application.queue.wait(longest) => {}
+                            () = stopped.clone() => {}
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no tasks could be claimed");
+                    let pause = failing.next().unwrap_or(Self::LONGEST_WAIT);
+                    // Over early if it stops.
+                    let _ = timeout(pause, stopped.clone()).await;
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, limit: usize) -> Result<Claimed, StoreError> {
+        let now = self.application.now();
+        let lease = Lease {
+            token: LeaseToken(self.application.ids.id()),
+            worker: self.application.worker,
+            until: now + self.settings.term(),
+        };
+        let kinds = <TaskKind as strum::IntoEnumIterator>::iter().collect();
+        let claim = Claim {
+            kinds,
+            limit,
+            now,
+            lease,
+        };
+        self.application.queue.claim(claim).await
+    }
+
+    /// Answers how long there will be nothing to do, if there was nothing.
+    fn launch_all(self: &Arc<Self>, claimed: Claimed) -> Option<Duration> {
+        if claimed.tasks.is_empty() {
+            let until_due = claimed
+                .next_at
+                .and_then(|at| Duration::try_from(at - self.application.now()).ok());
+            return Some(until_due.map_or(Self::LONGEST_WAIT, |wait| wait.min(Self::LONGEST_WAIT)));
+        }
+        for task in claimed.tasks {
+            self.launch(task);
+        }
+        None
+    }
+
+    fn launch(self: &Arc<Self>, claimed: ClaimedTask) {
+        let Some(token) = token_of(&claimed.task) else {
+            return;
+        };
+        let (id, workspace) = (claimed.task.id(), claimed.task.facts().workspace);
+        let request_id = claimed.task.facts().request_id.as_str();
+        let span = tracing::info_span!("task", task.id = %id, request.id = request_id);
+        let (abort, registration) = AbortHandle::new_pair();
+        let flight = Flight {
+            workspace,
+            token,
+            abort,
+        };
+        self.flights().insert(id, flight);
+        let landing = Landing {
+            worker: Arc::clone(self),
+            id,
+            token,
+        };
+        let flight = async move {
+            landing
+                .worker
+                .application
+                .perform(claimed, &landing.worker.permits)
+                .await;
+        };
+        tokio::spawn(Abortable::new(flight, registration).instrument(span));
+    }
+
+    /// Waits for the flights to end; gives back those that do not.
+    async fn land(&self) {
+        let all_landed = async {
+            while !self.flights().is_empty() {
+                self.landed.notified().await;
+            }
+        };
+        if timeout(self.settings.grace, all_landed).await.is_ok() {
+            return;
+        }
+        let left: Vec<_> = self.flights().drain().collect();
+        tracing::info!(tasks = left.len(), "giving back what is not finished");
+        let given_back = left.into_iter().map(|(id, flight)| {
+            flight.abort.abort();
+            self.application.give_back(flight.workspace, id, flight.token)
+        });
+        if timeout(Self::FAREWELL, join_all(given_back)).await.is_err() {
+            tracing::warn!("not everything could be given back; the leases will run out");
+        }
+    }
+
+    async fn keep_leases(&self) {
+        let mut ticks = ticks(self.settings.lease / 3);
+        loop {
+            ticks.tick().await;
+            let held: Vec<_> = self
+                .flights()
+                .iter()
+                .map(|(id, flight)| (*id, flight.token))
+                .collect();
+            if held.is_empty() {
+                continue;
+            }
+            let until = self.application.now() + self.settings.term();
+            match self.application.queue.renew(held.clone(), until).await {
+                Ok(kept) => self.drop_lost(&held, &kept),
+                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+            }
+        }
+    }
+
+    /// Stops work on tasks that are no longer ours; most of them have just ended.
+    fn drop_lost(&self, held: &[(TaskId, LeaseToken)], kept: &[TaskId]) {
+        let kept: HashSet<_> = kept.iter().collect();
+        let flights = self.flights();
+        for (id, token) in held.iter().filter(|(id, _)| !kept.contains(id)) {
+            if let Some(flight) = flights.get(id).filter(|flight| flight.token == *token) {
+                tracing::debug!(task.id = %id, "the task is no longer ours");
+                flight.abort.abort();
+            }
+        }
+    }
+
+    async fn reap(&self) {
+        let mut ticks = ticks(self.settings.reap_every);
+        loop {
+            ticks.tick().await;
+            let held_here = |id| self.flights().contains_key(&id);
+            if let Err(error) = self.application.reap(held_here, Self::REAPED_AT_ONCE).await {
+                tracing::warn!(%error, "expired leases could not be looked for");
+            }
+        }
+    }
+
+    async fn prune(&self) {
+        let mut ticks = ticks(self.settings.prune_every);
+        loop {
+            ticks.tick().await;
+            let retention = Retention {
+                ended_before: self.application.now() - self.settings.retention,
+            };
+            loop {
+                match self
+                    .application
+                    .store
+                    .prune(retention, Self::PRUNED_AT_ONCE)
+                    .await
+                {
+                    Ok(0) => break,
+                    Ok(tasks) => tracing::debug!(tasks, "deleted what is past its retention"),
+                    Err(error) => {
+                        tracing::warn!(%error, "what is past its retention could not be deleted");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<TaskId, Flight>> {
+        // Every change is one call, so a poisoned lock still guards sound data.
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Regular, but never hurrying to make up for a stall.
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
