@@ -13,6 +13,9 @@ use cli::{Cli, Command, Exit};
 use settings::Settings;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Cli { command, settings } = Cli::parse();

@@ -2,7 +2,7 @@
 
 use caretrack_domain::{
     Action, Instant, Key, Operation, OrderingKey, Precondition, RecordId, Refusal, RefusalKind, Resource,
-    ResourceDraft, ResourceKey, StoredResource, Target, TargetKind,
+    ResourceDraft, ResourceKey, StoredResource, Target, TargetKind, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -103,11 +103,12 @@ impl ResourceOrder {
     /// The record as it is to be, `None` if it is to go.
     pub(crate) fn decide(
         &self,
+        workspace: WorkspaceId,
         stored: Option<&StoredResource>,
         now: Instant,
     ) -> Result<Option<Resource>, Refusal> {
         self.precondition
-            .check(stored.and_then(StoredResource::live_version))?;
+            .check(workspace, stored.and_then(StoredResource::live_version))?;
         let live = stored.and_then(|stored| stored.resource.as_ref());
         let ResourceKey { of, id, .. } = &self.key;
         match (&self.change, live) {

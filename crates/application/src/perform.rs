@@ -215,7 +215,7 @@ impl Application {
             Ok(missing) => missing,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        Ok(order.decide(stored, now).map(|after| {
+        Ok(order.decide(workspace, stored, now).map(|after| {
             missing.add_to(changes);
             write(changes, workspace, stored, Place::Accepted(task.place()), after);
         }))

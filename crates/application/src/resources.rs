@@ -6,7 +6,7 @@ use crate::sources::{no_source, no_type};
 use crate::{Application, Caller, Page, ResourceOrder, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, Instant, Key, Lease, LeaseToken, NewTask, RecordId, Resource, ResourceKey, Scope,
-    StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId,
+    StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId, etag,
 };
 use caretrack_ports::{Admission, Changes, Place};
 
@@ -15,8 +15,8 @@ use caretrack_ports::{Admission, Changes, Place};
 pub struct Written {
     pub task: TaskId,
     pub created: bool,
-    /// As it is now, with its version; gone after a delete.
-    pub resource: Option<(Resource, i64)>,
+    /// As it is now, with its ETag; gone after a delete.
+    pub resource: Option<(Resource, String)>,
 }
 
 impl Application {
@@ -38,7 +38,7 @@ impl Application {
         let now = self.now();
         let missing = self.missing_for(workspace, order, now).await??;
         let stored = self.store.find_resource(workspace, &order.key).await?;
-        let after = order.decide(stored.as_ref(), now)?;
+        let after = order.decide(workspace, stored.as_ref(), now)?;
 
         let facts = self.facts(caller, order, now, now);
         let task = facts.id;
@@ -64,7 +64,7 @@ impl Application {
         Ok(Written {
             task,
             created: after.is_some() && !existed,
-            resource: after.map(|after| (after, committed.version(0))),
+            resource: after.map(|after| (after, etag(workspace, committed.version(0)))),
         })
     }
 
@@ -99,16 +99,17 @@ impl Application {
         Ok(task)
     }
 
+    /// The record, with its ETag.
     pub async fn find_resource(
         &self,
         caller: &Caller,
         key: &ResourceKey,
-    ) -> Result<(Resource, i64), UseCaseError> {
+    ) -> Result<(Resource, String), UseCaseError> {
         caller.require(Scope::RegistryRead)?;
         let found = self.store.find_resource(caller.who.workspace, key).await?;
         let version = found.as_ref().map_or(0, |found| found.version);
         let live = found.and_then(|found| found.resource);
-        live.map(|resource| (resource, version))
+        live.map(|resource| (resource, etag(caller.who.workspace, version)))
             .ok_or_else(|| no_resource(key).into())
     }
 

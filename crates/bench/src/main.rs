@@ -176,8 +176,9 @@ impl Bench {
         let after = look(ours).await?;
         let others = Others {
             before,
-            during,
+            during: during.others,
             after,
+            load: during.load,
         };
         Ok((rows, others))
     }

@@ -25,7 +25,7 @@ pub use ids::{
     WorkspaceId,
 };
 pub use patient::{LocalPatientId, Patient, WmdaId};
-pub use precondition::Precondition;
+pub use precondition::{Precondition, etag};
 pub use principal::{Credential, Principal, Scope, Scopes, SecretHash};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
 pub use resource::{

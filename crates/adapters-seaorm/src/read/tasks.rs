@@ -129,7 +129,7 @@ impl TaskRepository for SeaStore {
                 retrying: count("retry_scheduled"),
                 failed: count("failed"),
                 oldest_accepted_at: self.oldest(workspace, kind).await?,
-                ended_last_minute: self.ended_last_minute(workspace, kind, now).await?.0,
+                ended_last_minute: self.ended_last_minute(workspace, kind, now, usize::MAX).await?.0,
             });
         }
         Ok(figures)
@@ -150,7 +150,7 @@ impl TaskRepository for SeaStore {
             .push(" AND kind = ")
             .bind(kind.to_string());
         let ahead = self.count(limited(ahead, FAR_ENOUGH).push(") AS ahead")).await?;
-        let (ended, oldest) = self.ended_last_minute(workspace, kind, now).await?;
+        let (ended, oldest) = self.ended_last_minute(workspace, kind, now, FAR_ENOUGH).await?;
         let seconds = match oldest {
             // More than were counted: they ended within a shorter time.
             Some(oldest) if ended >= FAR_ENOUGH as u64 => (now - oldest).as_seconds_f64().max(0.001),
@@ -188,12 +188,13 @@ impl SeaStore {
         Ok(oldest)
     }
 
-    /// How many tasks ended within the last minute, and the first of those counted.
+    /// How many tasks ended within the last minute, counting the latest, and the first of those counted.
     async fn ended_last_minute(
         &self,
         workspace: WorkspaceId,
         kind: TaskKind,
         now: Instant,
+        most: usize,
     ) -> Result<(u64, Option<Instant>), StoreError> {
         let sql = self
             .sql("SELECT MIN(finished_at), COUNT(*) FROM (SELECT finished_at FROM tasks WHERE finished_at > ")
@@ -203,7 +204,7 @@ impl SeaStore {
             .push(" AND kind = ")
             .bind(kind.to_string())
             .push(" ORDER BY finished_at DESC");
-        let sql = limited(sql, FAR_ENOUGH).push(") AS ended");
+        let sql = limited(sql, most).push(") AS ended");
         let row = self.query(sql).await?;
         let Some(row) = row.first() else {
             return Ok((0, None));

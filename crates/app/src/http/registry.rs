@@ -20,6 +20,21 @@ use error::{RegistryError, render};
 pub fn routes(config: &mut web::ServiceConfig) {
     let resources = "/sources/{sourceKey}/v1/resources/{resourceType}";
     config
+        // First what is asked for most: paths are tried in this order.
+        .service(at(
+            &format!("{resources}/{{id}}"),
+            render,
+            [
+                (Method::GET, web::to(resources::find)),
+                (Method::PUT, web::to(resources::put)),
+                (Method::DELETE, web::to(resources::delete)),
+            ],
+        ))
+        .service(at(
+            "/sources/{sourceKey}/v1/tasks/{taskId}",
+            render,
+            [(Method::GET, web::to(tasks::find))],
+        ))
         .service(at(
             "/catalog/v1/sources",
             render,
@@ -49,20 +64,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 (Method::GET, web::to(resources::list)),
                 (Method::POST, web::to(resources::create)),
             ],
-        ))
-        .service(at(
-            &format!("{resources}/{{id}}"),
-            render,
-            [
-                (Method::GET, web::to(resources::find)),
-                (Method::PUT, web::to(resources::put)),
-                (Method::DELETE, web::to(resources::delete)),
-            ],
-        ))
-        .service(at(
-            "/sources/{sourceKey}/v1/tasks/{taskId}",
-            render,
-            [(Method::GET, web::to(tasks::find))],
         ));
     for path in [
         "/sources/{sourceKey}/v1/objects{tail:(/.*)?}",

@@ -111,8 +111,8 @@ fn persisted(key: &ResourceKey, written: &Written) -> HttpResponse {
     let mut out = String::with_capacity(room + 96);
     let task = view::task_id(written.task, TaskKind::RegistryWrite);
     out.extend([r#"{"taskId":""#, &task, r#"","status":"PERSISTED""#]);
-    if let Some((resource, version)) = &written.resource {
-        response.insert_header(etag(*version));
+    if let Some((resource, tag)) = &written.resource {
+        response.insert_header(etag(tag));
         out.push_str(r#","resource":"#);
         view::resource(&mut out, resource);
     }
@@ -120,18 +120,18 @@ fn persisted(key: &ResourceKey, written: &Written) -> HttpResponse {
     response.body(out)
 }
 
-fn etag(version: i64) -> (HeaderName, String) {
-    (ETAG, format!("\"{version}\""))
+fn etag(tag: &str) -> (HeaderName, String) {
+    (ETAG, format!("\"{tag}\""))
 }
 
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let key = path::resource_to_find(&request)?;
-    let (resource, version) = api.application.find_resource(&caller, &key).await?;
+    let (resource, tag) = api.application.find_resource(&caller, &key).await?;
     let mut out = String::with_capacity(view::room(&resource));
     view::resource(&mut out, &resource);
     Ok(HttpResponse::Ok()
-        .insert_header(etag(version))
+        .insert_header(etag(&tag))
         .content_type(ContentType::json())
         .body(out))
 }
