@@ -13,6 +13,7 @@ mod pruning;
 mod writes;
 
 use crate::error::{BatchError, store_error, unavailable};
+use crate::open;
 use crate::reserve::Reserve;
 use caretrack_domain::{Instant, LeaseToken, TaskId};
 use caretrack_ports::{Admission, Changes, Claim, Claimed, Committed, Retention, StoreError};
@@ -85,6 +86,7 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub fn start(
+        url: &str,
         connection: DatabaseConnection,
         reserve: Arc<Reserve>,
         wake: Arc<dyn Fn() + Send + Sync>,
@@ -92,6 +94,7 @@ impl Committer {
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
         let run = Run {
+            url: url.to_owned(),
             connection,
             reserve: reserve.clone(),
             wake,
@@ -128,6 +131,7 @@ impl Committer {
 
 /// The committing task.
 struct Run {
+    url: String,
     connection: DatabaseConnection,
     reserve: Arc<Reserve>,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -196,22 +200,43 @@ impl Run {
             ..TransactionOptions::default()
         };
         let transaction = self.connection.begin_with_options(options).await?;
-        match batch::apply(&transaction, jobs, &mut self.queues).await {
+        let applied = match batch::apply(&transaction, jobs, &mut self.queues).await {
+            Ok(applied) => transaction
+                .commit()
+                .await
+                .map(|()| applied)
+                .map_err(BatchError::from),
+            Err(error) => {
+                drop(transaction);
+                Err(error)
+            }
+        };
+        match applied {
             Ok((outcomes, ready)) => {
-                transaction.commit().await?;
                 if ready {
                     (self.wake)();
                 }
                 Ok(outcomes)
             }
             Err(error) => {
-                // The engine may have rolled back by itself already.
-                if let Err(rollback) = transaction.rollback().await {
-                    tracing::debug!(error = %rollback, "rolling back failed too");
-                }
-                self.queues = batch::KnownQueues::default();
+                self.start_afresh().await;
                 Err(error)
             }
+        }
+    }
+
+    /// A connection whose transaction failed is not used again: whether the engine rolled back by itself, and
+    /// what the driver believes of it, need not agree, and then a later `COMMIT` would end a savepoint only.
+    async fn start_afresh(&mut self) {
+        self.queues = batch::KnownQueues::default();
+        match open::connect(&self.url, 1, open::Role::Writer).await {
+            Ok(connection) => {
+                let failed = std::mem::replace(&mut self.connection, connection);
+                if let Err(error) = failed.close().await {
+                    tracing::debug!(%error, "a failed connection did not close well");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "no new connection could be made"),
         }
     }
 }

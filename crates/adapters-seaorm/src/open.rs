@@ -50,7 +50,7 @@ impl SeaStore {
         let work = Arc::new(Notify::new());
         let wake = queue::wake(&writer, &readers, work.clone());
         Ok(Arc::new(Self {
-            committer: Committer::start(writer, reserve, wake),
+            committer: Committer::start(url, writer, reserve, wake),
             tasks: Coalescer::start(&readers),
             resources: Coalescer::start(&readers),
             readers,
@@ -81,12 +81,16 @@ impl SeaStore {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(crate) enum Role {
     Writer,
     Reader,
 }
 
-async fn connect(url: &str, connections: u32, role: Role) -> Result<DatabaseConnection, StoreError> {
+pub(crate) async fn connect(
+    url: &str,
+    connections: u32,
+    role: Role,
+) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)

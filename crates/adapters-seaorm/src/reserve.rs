@@ -42,13 +42,11 @@ impl Reserve {
         let file = PathBuf::from(name);
         let disk = space(&file).map_or(u64::MAX, |space| space.total);
         let size = size.min((disk / 20).max(2 << 20));
+        // One that an earlier start left is ours, however full the disk is now.
+        let held = Mutex::new(std::fs::metadata(&file).is_ok_and(|found| found.len() >= size));
         let reserve = Arc::new(Self {
             admits: AtomicBool::new(true),
-            kept: Some(Kept {
-                file,
-                size,
-                held: Mutex::new(false),
-            }),
+            kept: Some(Kept { file, size, held }),
         });
         reserve.look();
         let looking = Arc::downgrade(&reserve);

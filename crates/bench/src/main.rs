@@ -26,7 +26,7 @@ mod numbers;
 mod report;
 mod server;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use args::{Args, EngineKind};
 use clap::Parser;
 use database::Engine;
@@ -53,20 +53,23 @@ fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let mut measured = Vec::new();
     let mut broken = Vec::new();
-    for kind in args.engines() {
+    'all: for kind in args.engines() {
         let bench = Bench::new(&args, kind)?;
         for figure in args.figures() {
             // Whatever a figure leaves running ends with its runtime.
-            match runtime()?.block_on(unless_interrupted(bench.measure(figure))) {
-                Ok(rows) => measured.extend(rows),
-                Err(error) if error.is::<Interrupted>() => {
-                    runtime()?.block_on(bench.engine.clean_up())?;
-                    bail!("interrupted");
+            let result = runtime()?.block_on(unless_interrupted(bench.measure(figure)));
+            runtime()?.block_on(bench.engine.clean_up())?;
+            match result {
+                Some(Ok(rows)) => measured.extend(rows),
+                Some(Err(error)) => {
+                    broken.push(format!("{} {figure:?} was not measured: {error:#}", kind.name()));
                 }
-                Err(error) => broken.push(format!("{} {figure:?} was not measured: {error:#}", kind.name())),
+                None => {
+                    broken.push("interrupted".to_owned());
+                    break 'all;
+                }
             }
         }
-        runtime()?.block_on(bench.engine.clean_up())?;
     }
     println!("\n{}", table(&measured));
     for line in &broken {
@@ -90,28 +93,23 @@ fn runtime() -> Result<Runtime> {
     runtime.context("no runtime")
 }
 
-#[derive(Debug)]
-struct Interrupted;
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted")
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
-async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+/// Nothing, if a signal to end came first.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Option<Result<T>> {
+    let signals = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)] = signals else {
+        return Some(Err(anyhow::anyhow!("no signals can be received")));
+    };
     tokio::select! {
-        result = work => return result,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
+        result = work => Some(result),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        _ = hang_up.recv() => None,
     }
-    Err(Interrupted.into())
 }
 
 impl Bench {

@@ -30,7 +30,7 @@ pub use principal::{Credential, Principal, Scope, Scopes, SecretHash};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
 pub use resource::{
     Contained, Definition, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft,
-    ResourceKey, Source, StoredResource,
+    ResourceKey, Source, StoredResource, check_refused,
 };
 pub use task::{
     Action, Attempt, Failure, Fence, Lease, NewTask, NextStep, Operation, Receipt, ReceiptStatus,

@@ -5,7 +5,7 @@ mod draft;
 mod meta;
 
 pub use contained::Contained;
-pub use draft::ResourceDraft;
+pub use draft::{ResourceDraft, check_refused};
 pub use meta::{Identifier, IdentifierPeriod, MetaDraft};
 
 use crate::{Instant, Key, RecordId, WorkspaceId};

@@ -30,8 +30,7 @@ impl ResourceDraft {
             Some(existing) => (existing.created_at, now.max(existing.updated_at)),
             None => self.meta.times(now, &mut problems),
         };
-        self.meta.check_identifiers(&mut problems);
-        contained::check(&self.contained, "$.contained", &mut problems);
+        check_parts(&self.meta, &self.contained, &mut problems);
         problems.into_result()?;
         Ok(Resource {
             key,
@@ -57,6 +56,25 @@ impl ResourceDraft {
             stack.extend(item.contained.values_mut().flatten());
         }
     }
+}
+
+/// What the rules say of a body that is refused for its shape already, so that one answer names everything.
+/// `creates` is the time at which it would make a record; without it, it may replace one.
+pub fn check_refused(
+    meta: &MetaDraft,
+    contained: &IndexMap<String, Vec<Contained>>,
+    creates: Option<Instant>,
+    problems: &mut Problems,
+) {
+    if let Some(now) = creates {
+        let _times = meta.times(now, problems);
+    }
+    check_parts(meta, contained, problems);
+}
+
+fn check_parts(meta: &MetaDraft, contained: &IndexMap<String, Vec<Contained>>, problems: &mut Problems) {
+    meta.check_identifiers(problems);
+    contained::check(contained, "$.contained", problems);
 }
 
 /// `data` stays as it was sent, unless there is a token to fill.

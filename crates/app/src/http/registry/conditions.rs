@@ -51,8 +51,8 @@ fn lines(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
-/// The versions that the tags name. A tag that cannot be one of ours (weak ones never are) is kept with its
-/// quotes, which no version has.
+/// The tags of a list. One that cannot be ours (weak ones never are) is kept with its quotes, which none of
+/// ours has, so that not even a quoted star matches.
 fn tags(list: &str) -> Option<Vec<String>> {
     if list.trim() == Precondition::ANY {
         return Some(vec![Precondition::ANY.to_owned()]);
@@ -62,8 +62,8 @@ fn tags(list: &str) -> Option<Vec<String>> {
     loop {
         let strong = rest.strip_prefix("W/").unwrap_or(rest);
         let (tag, after) = strong.strip_prefix('"')?.split_once('"')?;
-        let is_version = strong.len() == rest.len() && tag.bytes().all(|byte| byte.is_ascii_digit());
-        tags.push(if is_version {
+        let may_be_ours = strong.len() == rest.len() && tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+        tags.push(if may_be_ours {
             tag.to_owned()
         } else {
             format!("\"{tag}\"")
@@ -82,12 +82,12 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn tags_are_quoted_and_only_strong_digits_are_versions() {
+    fn tags_are_quoted_and_only_strong_ones_may_be_ours() {
         let parsed = |list: &str| tags(list).map(|tags| tags.join(" "));
         assert_eq!(parsed("*").as_deref(), Some("*"));
         assert_eq!(
-            parsed(r#""12" , "a,b",W/"13""#).as_deref(),
-            Some(r#"12 "a,b" "13""#)
+            parsed(r#""1a2" , "a,b",W/"13""#).as_deref(),
+            Some(r#"1a2 "a,b" "13""#)
         );
         assert_eq!(parsed(r#""*""#).as_deref(), Some(r#""*""#));
         for bad in ["", "12", r#""12"#, r#""12" "13""#, r#""12","#, r#"*, "1""#] {

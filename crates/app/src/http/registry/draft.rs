@@ -5,16 +5,17 @@ use crate::http::json::{Object, array};
 use actix_web::HttpRequest;
 use caretrack_application::{Change, ResourceOrder};
 use caretrack_domain::{
-    Contained, Identifier, IdentifierPeriod, MetaDraft, Precondition, Problems, ROOT_TOKEN, RecordId,
-    Refusal, ResourceDraft, ResourceKey, Rule,
+    Contained, Identifier, IdentifierPeriod, Instant, MetaDraft, Precondition, Problems, ROOT_TOKEN,
+    RecordId, Refusal, ResourceDraft, ResourceKey, Rule, check_refused,
 };
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-/// POST: `make_id` gives the id that the body may leave to us.
+/// POST, at `now`: `make_id` gives the id that the body may leave to us.
 pub fn create(
     request: &HttpRequest,
     text: &str,
+    now: Instant,
     make_id: impl FnOnce() -> RecordId,
 ) -> Result<ResourceOrder, Refusal> {
     let mut problems = Problems::default();
@@ -32,7 +33,7 @@ pub fn create(
     let meta = meta
         .map(|meta| read_meta(meta, &mut problems))
         .unwrap_or_default();
-    let draft = read_draft(body, meta, &mut problems);
+    let draft = read_draft(body, meta, Some(now), &mut problems);
     match (source, of, id, draft) {
         (Some(source), Some(of), Some(id), Some(draft)) if problems.is_empty() => Ok(ResourceOrder {
             key: ResourceKey { source, of, id },
@@ -68,7 +69,7 @@ pub fn put(request: &HttpRequest, text: &str) -> Result<ResourceOrder, Refusal> 
         );
         read_meta(meta, &mut problems)
     });
-    let draft = read_draft(body, meta.unwrap_or_default(), &mut problems);
+    let draft = read_draft(body, meta.unwrap_or_default(), None, &mut problems);
     match (source, of, id, draft) {
         (Some(source), Some(of), Some(id), Some(draft)) if problems.is_empty() => Ok(ResourceOrder {
             key: ResourceKey { source, of, id },
@@ -91,10 +92,18 @@ fn repeats(object: &mut Object<'_>, name: &str, expected: Option<&str>, problems
     }
 }
 
-fn read_draft(mut body: Object<'_>, meta: MetaDraft, problems: &mut Problems) -> Option<ResourceDraft> {
+fn read_draft(
+    mut body: Object<'_>,
+    meta: MetaDraft,
+    creates: Option<Instant>,
+    problems: &mut Problems,
+) -> Option<ResourceDraft> {
     let data = body.required_raw_object("data", problems);
     let contained = read_contained(&mut body, problems);
     body.refuse_the_rest(problems);
+    if !problems.is_empty() {
+        check_refused(&meta, &contained, creates, problems);
+    }
     Some(ResourceDraft {
         data: data?,
         meta,
@@ -237,13 +246,24 @@ mod tests {
     fn a_post_may_leave_the_id_to_us() {
         let made = || RecordId::for_create("made").unwrap();
         for text in [r#"{"data":{}}"#, r#"{"id":"@rootId","data":{}}"#] {
-            let order = create(&request(""), text, made).unwrap();
+            let order = create(&request(""), text, Instant::UNIX_EPOCH, made).unwrap();
             assert_eq!(order.key.id.as_str(), "made");
         }
-        let own = create(&request(""), r#"{"id":"own","data":{}}"#, made).unwrap();
+        let own = create(
+            &request(""),
+            r#"{"id":"own","data":{}}"#,
+            Instant::UNIX_EPOCH,
+            made,
+        )
+        .unwrap();
         assert_eq!(own.key.id.as_str(), "own");
         assert_eq!(
-            problems(create(&request(""), r#"{"id":"x","type":"patient"}"#, made)),
+            problems(create(
+                &request(""),
+                r#"{"id":"x","type":"patient"}"#,
+                Instant::UNIX_EPOCH,
+                made
+            )),
             [
                 ("$.id".to_owned(), Rule::Pattern),
                 ("$.data".to_owned(), Rule::Required),

@@ -22,7 +22,7 @@ type Answer = Result<HttpResponse, RegistryError>;
 pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = body::read(&request, payload, &api.limits).await.and_then(|text| {
-        Ok(draft::create(&request, &text, || {
+        Ok(draft::create(&request, &text, api.application.now(), || {
             api.application.new_record_id()
         })?)
     });
