@@ -84,7 +84,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     lease_worker {uuid},
     lease_until BIGINT,
     cancel_requested BOOLEAN NOT NULL,
-    -- The ordering key, while the task keeps later ones of that key waiting.
+    -- Workspace and ordering key, while the task keeps later ones of that key waiting. In one column, so that
+    -- no planner prefers another index of the workspace to that of the lane.
     lane {text},
     -- Behind another task of its lane.
     blocked BOOLEAN NOT NULL,
@@ -95,7 +96,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE INDEX IF NOT EXISTS tasks_by_place ON tasks (workspace_id, place);
 -- The queue: only what can be claimed, so its size is that of the work to do.
 CREATE INDEX IF NOT EXISTS tasks_ready ON tasks (workspace_id, kind, ready_at, place) WHERE ready_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS tasks_lane ON tasks (workspace_id, lane, place) WHERE lane IS NOT NULL;
+CREATE INDEX IF NOT EXISTS tasks_lane ON tasks (lane, place) WHERE lane IS NOT NULL;
 CREATE INDEX IF NOT EXISTS tasks_leased ON tasks (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX IF NOT EXISTS tasks_finished ON tasks (workspace_id, kind, finished_at) WHERE finished_at IS NOT NULL;
 -- What an operator looks for; tasks that went well are found by place.

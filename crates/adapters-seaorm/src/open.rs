@@ -48,7 +48,7 @@ impl SeaStore {
             None => Reserve::none(),
         };
         let work = Arc::new(Notify::new());
-        let wake = queue::wake(&writer, &readers, work.clone());
+        let wake = queue::wake(url, &writer, &readers, work.clone());
         Ok(Arc::new(Self {
             committer: Committer::start(url, writer, reserve, wake),
             tasks: Coalescer::start(&readers),
@@ -114,6 +114,7 @@ pub(crate) async fn connect(
                     ("enable_hashjoin", "off"),
                     ("enable_mergejoin", "off"),
                     ("plan_cache_mode", "force_generic_plan"),
+                    ("max_parallel_workers_per_gather", "0"),
                 ])
         });
     Database::connect(options).await.map_err(store_error)

@@ -37,6 +37,7 @@ impl TaskQueue for SeaStore {
 
 /// What the committer calls when there may be something to claim.
 pub(crate) fn wake(
+    url: &str,
     writer: &DatabaseConnection,
     readers: &DatabaseConnection,
     work: Arc<Notify>,
@@ -44,7 +45,7 @@ pub(crate) fn wake(
     if writer.get_database_backend() != DbBackend::Postgres {
         return Arc::new(move || work.notify_one());
     }
-    tokio::spawn(listen(readers.clone(), work.clone()));
+    tokio::spawn(listen(url.to_owned(), work.clone()));
     let others = Arc::new(Notify::new());
     tokio::spawn(notify_others(readers.clone(), others.clone()));
     Arc::new(move || {
@@ -68,17 +69,18 @@ async fn notify_others(db: DatabaseConnection, wanted: Arc<Notify>) {
     }
 }
 
-async fn listen(db: DatabaseConnection, work: Arc<Notify>) {
+async fn listen(url: String, work: Arc<Notify>) {
     loop {
-        if let Err(error) = listen_once(&db, &work).await {
+        if let Err(error) = listen_once(&url, &work).await {
             tracing::debug!(%error, "not told of other servers' work; polling meanwhile");
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-async fn listen_once(db: &DatabaseConnection, work: &Notify) -> Result<(), sea_orm::sqlx::Error> {
-    let mut listener = PgListener::connect_with(db.get_postgres_connection_pool()).await?;
+/// On a connection of its own: it would keep a reader's for good.
+async fn listen_once(url: &str, work: &Notify) -> Result<(), sea_orm::sqlx::Error> {
+    let mut listener = PgListener::connect(url).await?;
     listener.listen(CHANNEL).await?;
     // `None` says that the connection was lost and will be made again: there may have been something.
     loop {

@@ -81,15 +81,23 @@ impl Sql {
 
 /// Splits into runs of 128, 64, 32, ..., 1: few distinct statements, each prepared once and reused.
 pub(crate) fn runs<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
+    lengths(items.len()).map(move |length| {
+        let (run, rest) = items.split_at(length);
+        items = rest;
+        run
+    })
+}
+
+/// The lengths of the runs that so many items make.
+pub(crate) fn lengths(mut count: usize) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
-        let size = match items.len() {
+        let length = match count {
             0 => return None,
             n if n >= LONGEST_RUN => LONGEST_RUN,
             n => 1 << n.ilog2(),
         };
-        let (run, rest) = items.split_at(size);
-        items = rest;
-        Some(run)
+        count -= length;
+        Some(length)
     })
 }
 

@@ -39,7 +39,7 @@ impl WorkerSettings {
     }
 
     fn most_in_flight(&self) -> usize {
-        (self.concurrency * 32).max(256)
+        (self.concurrency * 64).max(512)
     }
 }
 

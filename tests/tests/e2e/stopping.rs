@@ -128,7 +128,7 @@ impl Begun {
 
 /// "leases are given back"; design.md, traps: "graceful stop counts as a failed attempt".
 async fn a_stop_in_the_middle_of_work_leaves_no_lease_and_counts_no_attempt(engine: Engine) {
-    const TASKS: usize = 600;
+    const TASKS: usize = 2000;
     let mut server = Launch::on(Data::fresh(engine).await)
         .set("worker.concurrency=1")
         .start()

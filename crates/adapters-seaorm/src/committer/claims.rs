@@ -1,16 +1,15 @@
 //! Who does what next: claims and heartbeats.
 
 use super::batch::Tx;
-use super::writes::{insert, replace};
 use crate::error::BatchError;
 use crate::rows::{micros, task};
 use crate::sql::runs;
 use caretrack_domain::{
-    Instant, LeaseToken, Operation, Task, TaskCommand, TaskId, TaskTransition, WorkspaceId,
+    Instant, LeaseToken, Operation, Task, TaskCommand, TaskId, TaskStatus, TaskTransition, WorkspaceId,
 };
 use caretrack_ports::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE};
 use sea_orm::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Result<Claimed, BatchError> {
@@ -41,20 +40,8 @@ pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Result<Claimed, BatchEr
             claimed.push(transition);
         }
     }
-    let rows: Vec<_> = claimed
-        .iter()
-        .map(TaskTransition::task)
-        .map(|t| task::values(t, t.place(), false))
-        .collect();
-    insert(
-        tx,
-        "tasks",
-        &task::COLUMNS,
-        &rows,
-        &replace("id", task::changing()),
-    )
-    .await?;
     let tasks: Vec<Task> = claimed.into_iter().map(TaskTransition::into_task).collect();
+    take(tx, claim, &tasks).await?;
     let next_at = if tasks.len() < claim.limit {
         next_at(tx, claim, now).await?
     } else {
@@ -69,6 +56,34 @@ pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Result<Claimed, BatchEr
         tasks: tasks.collect(),
         next_at,
     })
+}
+
+/// Writes what a claim changes, which is the same for all that were not tried before.
+async fn take(tx: &Tx<'_>, claim: &Claim, tasks: &[Task]) -> Result<(), BatchError> {
+    let mut alike: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    for task in tasks {
+        alike.entry(task::attempts(task)).or_default().push(task.id().0);
+    }
+    for (attempts, ids) in alike {
+        for run in runs(&ids) {
+            let sql = tx
+                .sql("UPDATE tasks SET revision = revision + 1, status = ")
+                .bind(TaskStatus::Running.to_string())
+                .push(", attempts = ")
+                .bind(attempts.as_str())
+                .push(", lease_token = ")
+                .bind(claim.lease.token.0)
+                .push(", lease_worker = ")
+                .bind(claim.lease.worker.0)
+                .push(", lease_until = ")
+                .bind(micros(claim.lease.until))
+                .push(", detail = NULL, claimable_at = NULL, ready_at = NULL WHERE id IN (")
+                .list(run.iter().copied())
+                .push(")");
+            tx.execute(sql).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The queues with something to do, in a new order each time.

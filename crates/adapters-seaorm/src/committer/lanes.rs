@@ -5,26 +5,24 @@
 
 use super::batch::Tx;
 use crate::error::BatchError;
+use crate::rows::task;
 use crate::sql::runs;
-use caretrack_domain::{NewTask, Task, TaskTransition, WorkspaceId};
+use caretrack_domain::{NewTask, Task, TaskTransition};
 use caretrack_ports::Parts;
 use sea_orm::{DbBackend, Value};
 use std::collections::BTreeSet;
-use uuid::Uuid;
-
-type Lane = (WorkspaceId, String);
 
 #[derive(Default)]
 pub(super) struct Lanes {
     /// Lanes with a task in them, in the store or the batch so far.
-    occupied: BTreeSet<Lane>,
+    occupied: BTreeSet<String>,
     /// Lanes that the one task left which was not blocked.
-    left: BTreeSet<Lane>,
+    left: BTreeSet<String>,
 }
 
-fn lane_of(task: &Task) -> Option<Lane> {
+fn lane_of(task: &Task) -> Option<String> {
     let key = task.facts().ordering_key.as_ref()?;
-    Some((task.facts().workspace, key.0.clone()))
+    Some(task::lane(task.facts().workspace, key))
 }
 
 fn enters(transition: &TaskTransition) -> bool {
@@ -91,25 +89,22 @@ impl Lanes {
                 .filter_map(lane_of)
                 .collect::<Vec<_>>()
         };
-        let entered: BTreeSet<Lane> = commits
+        let entered: BTreeSet<String> = commits
             .iter()
             .zip(passed)
             .filter(|(_, passed)| **passed)
             .flat_map(|(parts, _)| entered(parts))
             .collect();
-        let entered: Vec<Lane> = entered.into_iter().collect();
+        let entered: Vec<String> = entered.into_iter().collect();
         for run in runs(&entered) {
             let sql = tx
-                .sql("WITH lanes(workspace_id, lane) AS (VALUES ")
-                .tuples(run.iter().map(values))
+                .sql("WITH lanes(lane) AS (VALUES ")
+                .tuples(run.iter().map(|lane| vec![lane.as_str().into()]))
                 .push(
-                    ") SELECT workspace_id, lane FROM lanes WHERE EXISTS (SELECT 1 FROM tasks \
-                     WHERE tasks.workspace_id = lanes.workspace_id AND tasks.lane = lanes.lane)",
+                    ") SELECT lane FROM lanes WHERE EXISTS (SELECT 1 FROM tasks WHERE tasks.lane = lanes.lane)",
                 );
             for row in tx.query(sql).await? {
-                let workspace: Uuid = row.try_get_by_index(0)?;
-                self.occupied
-                    .insert((WorkspaceId(workspace), row.try_get_by_index(1)?));
+                self.occupied.insert(row.try_get_by_index(0)?);
             }
         }
         Ok(())
@@ -139,16 +134,15 @@ impl Lanes {
 
     /// Lets the next in; says whether there may have been one. To be called when all is written.
     pub async fn free(self, tx: &Tx<'_>) -> Result<bool, BatchError> {
-        let left: Vec<Lane> = self.left.into_iter().collect();
+        let left: Vec<String> = self.left.into_iter().collect();
         let mut freed = 0;
         for run in runs(&left) {
             let sql = tx
-                .sql("WITH lanes(workspace_id, lane) AS (VALUES ")
-                .tuples(run.iter().map(values))
+                .sql("WITH lanes(lane) AS (VALUES ")
+                .tuples(run.iter().map(|lane| vec![lane.as_str().into()]))
                 .push(
                     ") UPDATE tasks SET blocked = FALSE, ready_at = claimable_at WHERE id IN (\
-                     SELECT (SELECT t.id FROM tasks t WHERE t.workspace_id = lanes.workspace_id \
-                     AND t.lane = lanes.lane ORDER BY t.place LIMIT 1) FROM lanes)",
+                     SELECT (SELECT t.id FROM tasks t WHERE t.lane = lanes.lane ORDER BY t.place LIMIT 1) FROM lanes)",
                 );
             freed += tx.execute(sql).await?;
         }
@@ -156,15 +150,10 @@ impl Lanes {
     }
 }
 
-fn values((workspace, lane): &Lane) -> Vec<Value> {
-    vec![workspace.0.into(), lane.as_str().into()]
-}
-
 /// FNV-1a: the same on every server, whatever its version.
-fn hash((workspace, lane): &Lane) -> i64 {
-    let bytes = workspace.0.as_bytes().iter().chain(lane.as_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+fn hash(lane: &str) -> i64 {
+    let hash = lane.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     hash.cast_signed()
 }

@@ -5,11 +5,12 @@ use super::fences::Fences;
 use super::lanes::Lanes;
 use crate::error::BatchError;
 use crate::rows::{micros, records, resource, task};
-use crate::sql::runs;
+use crate::sql::lengths;
 use caretrack_domain::{Instant, Receipt, ReceiptStatus, TaskEffect, TaskId, TaskKind, WorkspaceId};
 use caretrack_ports::{NewCredential, Parts, Pause, Place};
 use sea_orm::Value;
 use std::collections::BTreeMap;
+use std::mem::take;
 
 type Rows = Vec<Vec<Value>>;
 
@@ -17,9 +18,10 @@ type Rows = Vec<Vec<Value>>;
 #[derive(Default)]
 pub(super) struct Writes {
     new_tasks: Rows,
-    /// The last state of each, should one move twice.
-    tasks: BTreeMap<TaskId, Vec<Value>>,
+    tasks: Rows,
+    ended_tasks: Rows,
     new_operations: Rows,
+    /// The last receipt of each, should one get two.
     operations: BTreeMap<(TaskId, u32), Vec<Value>>,
     settled: Vec<(TaskId, Receipt, bool)>,
     new_resources: Rows,
@@ -74,8 +76,11 @@ impl Writes {
             let task = transition.task();
             let blocked = lanes.moved(transition, fences.is_blocked(task.id()));
             self.ready |= !blocked && task.claimable_at().is_some();
-            self.tasks
-                .insert(task.id(), task::values(task, task.place(), blocked));
+            if task.status().is_terminal() {
+                self.ended_tasks.push(task::ending_values(task));
+            } else {
+                self.tasks.push(task::values(task, task.place(), blocked));
+            }
             if let Some(TaskEffect::SettleRemaining {
                 receipt,
                 keep_payloads,
@@ -123,6 +128,8 @@ impl Writes {
 
     /// Writes it all; says whether a queue was resumed.
     pub async fn write(&mut self, tx: &Tx<'_>, queues: &mut KnownQueues) -> Result<bool, BatchError> {
+        use OnConflict::{Keep, Refuse, Replace};
+
         for (workspace, kind) in self.queues.drain(..) {
             if queues.insert((workspace, kind)) {
                 let sql = tx
@@ -132,70 +139,87 @@ impl Writes {
                 tx.execute(sql).await?;
             }
         }
-        let tasks: Rows = std::mem::take(&mut self.tasks).into_values().collect();
-        let operations: Rows = std::mem::take(&mut self.operations).into_values().collect();
-        let nothing = "ON CONFLICT DO NOTHING";
-        let replacing = |key: &str, columns: &[&str]| replace(key, columns.iter().copied());
-        insert(
-            tx,
-            "workspaces",
-            &records::WORKSPACE_COLUMNS,
-            &self.workspaces,
-            "",
-        )
-        .await?;
-        insert(
-            tx,
-            "credentials",
-            &records::CREDENTIAL_COLUMNS,
-            &self.credentials,
-            "",
-        )
-        .await?;
-        insert(tx, "sources", &resource::SOURCE_COLUMNS, &self.sources, nothing).await?;
-        insert(
-            tx,
-            "definitions",
-            &resource::DEFINITION_COLUMNS,
-            &self.definitions,
-            nothing,
-        )
-        .await?;
-        insert(tx, "resources", &resource::COLUMNS, &self.new_resources, "").await?;
-        let columns = &resource::COLUMNS;
-        let changed = replacing("workspace_id, source, type, id", &columns[4..]);
-        insert(tx, "resources", columns, &self.resources, &changed).await?;
-        insert(tx, "tasks", &task::COLUMNS, &self.new_tasks, "").await?;
-        insert(
-            tx,
-            "tasks",
-            &task::COLUMNS,
-            &tasks,
-            &replace("id", task::changing()),
-        )
-        .await?;
-        let columns = &task::OPERATION_COLUMNS;
-        insert(tx, "operations", columns, &self.new_operations, "").await?;
-        insert(
-            tx,
-            "operations",
-            columns,
-            &operations,
-            &replacing("task_id, seq", &columns[6..]),
-        )
-        .await?;
-        let columns = &records::PATIENT_COLUMNS;
-        insert(tx, "patients", columns, &self.new_patients, "").await?;
-        insert(
-            tx,
-            "patients",
-            columns,
-            &self.patients,
-            &replacing("id", &columns[2..]),
-        )
-        .await?;
-        insert(tx, "outbox", &records::OUTBOX_COLUMNS[1..], &self.outbox, "").await?;
-        insert(tx, "audit", &records::AUDIT_COLUMNS[1..], &self.audit, "").await?;
+        let operations: Rows = take(&mut self.operations).into_values().collect();
+        let tables: [(&str, &[&str], Rows, OnConflict); 14] = [
+            (
+                "workspaces",
+                &records::WORKSPACE_COLUMNS,
+                take(&mut self.workspaces),
+                Refuse,
+            ),
+            (
+                "credentials",
+                &records::CREDENTIAL_COLUMNS,
+                take(&mut self.credentials),
+                Refuse,
+            ),
+            (
+                "sources",
+                &resource::SOURCE_COLUMNS,
+                take(&mut self.sources),
+                Keep,
+            ),
+            (
+                "definitions",
+                &resource::DEFINITION_COLUMNS,
+                take(&mut self.definitions),
+                Keep,
+            ),
+            (
+                "resources",
+                &resource::COLUMNS,
+                take(&mut self.new_resources),
+                Refuse,
+            ),
+            (
+                "resources",
+                &resource::COLUMNS,
+                take(&mut self.resources),
+                Replace { key: 4 },
+            ),
+            ("tasks", &task::COLUMNS, take(&mut self.new_tasks), Refuse),
+            ("tasks", &task::COLUMNS, take(&mut self.tasks), Replace { key: 1 }),
+            (
+                "operations",
+                &task::OPERATION_COLUMNS,
+                take(&mut self.new_operations),
+                Refuse,
+            ),
+            (
+                "operations",
+                &task::OPERATION_COLUMNS,
+                operations,
+                Replace { key: 2 },
+            ),
+            (
+                "patients",
+                &records::PATIENT_COLUMNS,
+                take(&mut self.new_patients),
+                Refuse,
+            ),
+            (
+                "patients",
+                &records::PATIENT_COLUMNS,
+                take(&mut self.patients),
+                Replace { key: 1 },
+            ),
+            (
+                "outbox",
+                &records::OUTBOX_COLUMNS[1..],
+                take(&mut self.outbox),
+                Refuse,
+            ),
+            (
+                "audit",
+                &records::AUDIT_COLUMNS[1..],
+                take(&mut self.audit),
+                Refuse,
+            ),
+        ];
+        for (table, columns, rows, conflict) in tables {
+            insert(tx, table, columns, rows, conflict).await?;
+        }
+        end(tx, take(&mut self.ended_tasks)).await?;
         self.settle_remaining(tx).await?;
         self.revoke(tx).await?;
         self.pause(tx).await
@@ -250,31 +274,71 @@ impl Writes {
     }
 }
 
-/// `ON CONFLICT (key) DO UPDATE`, for rows that are there and locked.
-pub(super) fn replace<'a>(key: &str, columns: impl Iterator<Item = &'a str>) -> String {
-    let sets: Vec<String> = columns
-        .map(|column| format!("{column} = excluded.{column}"))
-        .collect();
-    format!("ON CONFLICT ({key}) DO UPDATE SET {}", sets.join(", "))
+/// What happens to a row that is there already.
+#[derive(Clone, Copy)]
+enum OnConflict {
+    /// It is somebody else's: the insert fails.
+    Refuse,
+    Keep,
+    /// It was locked, and is replaced but for its key: the first so many columns.
+    Replace {
+        key: usize,
+    },
 }
 
-pub(super) async fn insert(
+impl OnConflict {
+    fn clause(self, columns: &[&str]) -> String {
+        match self {
+            Self::Refuse => String::new(),
+            Self::Keep => " ON CONFLICT DO NOTHING".to_owned(),
+            Self::Replace { key } => {
+                let (key, rest) = columns.split_at(key);
+                let sets: Vec<_> = rest
+                    .iter()
+                    .map(|column| format!("{column} = excluded.{column}"))
+                    .collect();
+                format!(
+                    " ON CONFLICT ({}) DO UPDATE SET {}",
+                    key.join(", "),
+                    sets.join(", ")
+                )
+            }
+        }
+    }
+}
+
+async fn insert(
     tx: &Tx<'_>,
     table: &str,
     columns: &[&str],
-    rows: &[Vec<Value>],
-    conflict: &str,
+    rows: Rows,
+    conflict: OnConflict,
 ) -> Result<(), BatchError> {
-    for run in runs(rows) {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let conflict = conflict.clause(columns);
+    let into = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+    let lengths = lengths(rows.len());
+    let mut rows = rows.into_iter();
+    for length in lengths {
+        let sql = tx.sql(&into).tuples(rows.by_ref().take(length)).push(&conflict);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// The endings of tasks: only the columns that an ending changes.
+async fn end(tx: &Tx<'_>, rows: Rows) -> Result<(), BatchError> {
+    let lengths = lengths(rows.len());
+    let mut rows = rows.into_iter();
+    for length in lengths {
         let sql = tx
-            .sql("INSERT INTO ")
-            .push(table)
-            .push(" (")
-            .push(&columns.join(", "))
-            .push(") VALUES ")
-            .tuples(run.iter().cloned())
-            .push(" ")
-            .push(conflict);
+            .sql("WITH ")
+            .push(task::ENDED)
+            .tuples(rows.by_ref().take(length))
+            .push(") ")
+            .push(task::END);
         tx.execute(sql).await?;
     }
     Ok(())

@@ -43,11 +43,28 @@ pub(crate) const COLUMNS: [&str; 31] = [
     "ready_at",
 ];
 
-/// The columns that a transition may change: from `succeeded` on, and two before.
-pub(crate) fn changing() -> impl Iterator<Item = &'static str> {
-    ["revision", "status"]
-        .into_iter()
-        .chain(COLUMNS[17..].iter().copied())
+/// Many endings at once: `WITH`, [`ENDED`], the tuples of [`ending_values`], `)`, [`END`].
+pub(crate) const ENDED: &str =
+    "ended(id, revision, status, succeeded, failed, cancelled, attempts, detail, finished_at) AS (VALUES ";
+pub(crate) const END: &str = "UPDATE tasks SET revision = ended.revision, status = ended.status, \
+     succeeded = ended.succeeded, failed = ended.failed, cancelled = ended.cancelled, \
+     attempts = ended.attempts, detail = ended.detail, finished_at = ended.finished_at, \
+     lease_token = NULL, lease_worker = NULL, lease_until = NULL, cancel_requested = FALSE, \
+     lane = NULL, blocked = FALSE, claimable_at = NULL, ready_at = NULL FROM ended WHERE tasks.id = ended.id";
+
+pub(crate) fn ending_values(task: &Task) -> Vec<Value> {
+    let tally = task.tally();
+    vec![
+        task.id().0.into(),
+        task.revision().into(),
+        task.status().to_string().into(),
+        i64::from(tally.succeeded).into(),
+        i64::from(tally.failed).into(),
+        i64::from(tally.cancelled).into(),
+        attempts(task).into(),
+        detail(task.state()).into(),
+        task.finished_at().map(micros).into(),
+    ]
 }
 
 pub(crate) fn values(task: &Task, place: i64, blocked: bool) -> Vec<Value> {
@@ -95,18 +112,27 @@ pub(crate) fn values(task: &Task, place: i64, blocked: bool) -> Vec<Value> {
         i64::from(tally.succeeded).into(),
         i64::from(tally.failed).into(),
         i64::from(tally.cancelled).into(),
-        json(task.attempts()).into(),
+        attempts(task).into(),
         detail(task.state()).into(),
         task.finished_at().map(micros).into(),
         lease.map(|lease| lease.token.0).into(),
         lease.map(|lease| lease.worker.0).into(),
         lease.map(|lease| micros(lease.until)).into(),
         cancel_requested.into(),
-        lane.map(|key| key.0.clone()).into(),
+        lane.map(|key| self::lane(facts.workspace, key)).into(),
         blocked.into(),
         claimable_at.into(),
         claimable_at.filter(|_| !blocked).into(),
     ]
+}
+
+pub(crate) fn attempts(task: &Task) -> String {
+    json(task.attempts())
+}
+
+/// Where the tasks of one ordering key wait.
+pub(crate) fn lane(workspace: WorkspaceId, key: &OrderingKey) -> String {
+    format!("{}/{}", workspace.0.simple(), key.0)
 }
 
 /// What a state knows beside its name and the columns of its own.

@@ -4,6 +4,7 @@ use super::data::{self, Engine};
 use super::{program, server, tenant};
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{PoisonError, RwLock};
@@ -91,30 +92,29 @@ impl Journey {
         Self { alone: true, ..self }
     }
 
-    fn trials(self, required: bool) -> impl Iterator<Item = Trial> {
-        self.engines.iter().map(move |engine| {
-            // A PostgreSQL of its own makes the shared one needless.
-            let engine_missing = if self.needs.contains(&Need::OwnPostgres) {
-                None
-            } else {
-                engine.unavailable()
-            };
-            let missing = engine_missing.or_else(|| self.needs.iter().find_map(|need| need.unavailable()));
-            let (engine, run, alone) = (*engine, self.run, self.alone);
-            let trial = Trial::test(
-                format!("{}::{}", engine.name(), self.name),
-                move || match missing {
-                    Some(reason) => Err(format!("required and not available: {reason}").into()),
-                    None => try_out(engine, run, alone),
-                },
-            );
-            if let Some(reason) = missing
-                && !required
-            {
-                eprintln!("{}::{} is ignored: {reason}", engine.name(), self.name);
+    /// What it needs and this machine lacks.
+    fn missing(&self, engine: Engine) -> Option<&'static str> {
+        // A PostgreSQL of its own makes the shared one needless.
+        let own = self.needs.contains(&Need::OwnPostgres);
+        let engine = engine.unavailable().filter(|_| !own);
+        engine.or_else(|| self.needs.iter().find_map(|need| need.unavailable()))
+    }
+
+    fn trials(self, ignored: &mut BTreeMap<&'static str, usize>, required: bool) -> Vec<Trial> {
+        let trial = |engine: &Engine| {
+            let (engine, run, alone, missing) = (*engine, self.run, self.alone, self.missing(*engine));
+            let ignore = missing.filter(|_| !required);
+            if let Some(reason) = ignore {
+                *ignored.entry(reason).or_default() += 1;
             }
-            trial.with_ignored_flag(missing.is_some() && !required)
-        })
+            let name = format!("{}::{}", engine.name(), self.name);
+            let trial = Trial::test(name, move || match missing {
+                Some(reason) => Err(format!("required and not available: {reason}").into()),
+                None => try_out(engine, run, alone),
+            });
+            trial.with_ignored_flag(ignore.is_some())
+        };
+        self.engines.iter().map(trial).collect()
     }
 }
 
@@ -170,11 +170,14 @@ pub fn run(journeys: Vec<Vec<Journey>>) -> ExitCode {
     // Each has a server and a client at work.
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let required = std::env::var(REQUIRE_SERVICES).is_ok_and(|required| required == "1");
+    let mut ignored = BTreeMap::new();
+    let journeys = journeys.into_iter().flatten();
     let trials = journeys
-        .into_iter()
-        .flatten()
-        .flat_map(|journey| journey.trials(required))
+        .flat_map(|journey| journey.trials(&mut ignored, required))
         .collect();
+    for (reason, journeys) in ignored {
+        eprintln!("{journeys} journeys are ignored: {reason}");
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
