@@ -87,6 +87,7 @@ pub(crate) struct Committer {
 impl Committer {
     pub fn start(
         url: &str,
+        role: open::Role,
         connection: DatabaseConnection,
         reserve: Arc<Reserve>,
         wake: Arc<dyn Fn() + Send + Sync>,
@@ -95,6 +96,7 @@ impl Committer {
         let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
         let run = Run {
             url: url.to_owned(),
+            role,
             connection,
             reserve: reserve.clone(),
             wake,
@@ -132,6 +134,7 @@ impl Committer {
 /// The committing task.
 struct Run {
     url: String,
+    role: open::Role,
     connection: DatabaseConnection,
     reserve: Arc<Reserve>,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -229,7 +232,7 @@ impl Run {
     /// what the driver believes of it, need not agree, and then a later `COMMIT` would end a savepoint only.
     async fn start_afresh(&mut self) {
         self.queues = batch::KnownQueues::default();
-        match open::connect(&self.url, 1, open::Role::Writer).await {
+        match open::connect(&self.url, 1, self.role).await {
             Ok(connection) => {
                 let failed = std::mem::replace(&mut self.connection, connection);
                 if let Err(error) = failed.close().await {

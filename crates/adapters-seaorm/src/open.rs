@@ -41,16 +41,19 @@ impl SeaStore {
     /// Opens `sqlite://PATH` or `postgres://...`, the schema brought up to date.
     pub async fn open(url: &str, options: SeaOptions) -> Result<Arc<Self>, StoreError> {
         Self::migrate(url).await?;
-        let writer = connect(url, 1, Role::Writer).await?;
-        let readers = connect(url, options.readers, Role::Reader).await?;
         let reserve = match sqlite_path(url) {
             Some(path) => Reserve::beside(path, options.disk_reserve),
             None => Reserve::none(),
         };
+        let writing = Role::Writer {
+            log_pages: reserve.log_pages(LOG_PAGES),
+        };
+        let writer = connect(url, 1, writing).await?;
+        let readers = connect(url, options.readers, Role::Reader).await?;
         let work = Arc::new(Notify::new());
         let wake = queue::wake(url, &writer, &readers, work.clone());
         Ok(Arc::new(Self {
-            committer: Committer::start(url, writer, reserve, wake),
+            committer: Committer::start(url, writing, writer, reserve, wake),
             tasks: Coalescer::start(&readers),
             resources: Coalescer::start(&readers),
             readers,
@@ -60,7 +63,7 @@ impl SeaStore {
 
     /// Brings the schema up to date, one server at a time.
     pub async fn migrate(url: &str) -> Result<(), StoreError> {
-        let connection = connect(url, 1, Role::Writer).await?;
+        let connection = connect(url, 1, Role::Writer { log_pages: LOG_PAGES }).await?;
         let postgres = connection.get_database_backend() == DbBackend::Postgres;
         if postgres {
             connection
@@ -82,7 +85,10 @@ impl SeaStore {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    Writer,
+    /// SQLite's log is checkpointed when it has so many pages.
+    Writer {
+        log_pages: u32,
+    },
     Reader,
 }
 
@@ -120,6 +126,9 @@ pub(crate) async fn connect(
     Database::connect(options).await.map_err(store_error)
 }
 
+/// 16 MiB of log between checkpoints, where there is room for it.
+const LOG_PAGES: u32 = 4_000;
+
 /// Prepared statements a connection keeps: every table in every size of run.
 const STATEMENTS: usize = 512;
 
@@ -131,11 +140,12 @@ fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOpt
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(STATEMENTS)
         .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", "4000")
         // After a checkpoint the log shrinks to this again.
         .pragma("journal_size_limit", "67108864");
     match role {
-        Role::Writer => options.pragma("cache_size", "-16384"),
+        Role::Writer { log_pages } => options
+            .pragma("cache_size", "-16384")
+            .pragma("wal_autocheckpoint", log_pages.to_string()),
         Role::Reader => options.pragma("query_only", "on"),
     }
 }

@@ -62,6 +62,16 @@ impl Reserve {
         reserve
     }
 
+    /// How long SQLite's log may grow, at most `usual` pages: a checkpoint may make the database longer by as
+    /// much, and must fit into what is kept.
+    pub fn log_pages(&self, usual: u32) -> u32 {
+        const PAGE: u64 = 4096;
+        let fits = |kept: &Kept| u32::try_from(kept.size / 2 / PAGE).unwrap_or(usual);
+        self.kept
+            .as_ref()
+            .map_or(usual, |kept| fits(kept).clamp(64, usual))
+    }
+
     pub fn admits_new_work(&self) -> bool {
         self.admits.load(Ordering::Relaxed)
     }
