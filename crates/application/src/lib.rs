@@ -34,7 +34,8 @@ pub use resources::Written;
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
-    Instant, Key, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, TaskKind, WorkerId, WorkspaceId,
+    Instant, Key, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind, WorkerId,
+    WorkspaceId,
 };
 use caretrack_ports::{Clock, IdGenerator, Store, StoreError, TaskQueue};
 use recent::Recent;
@@ -74,6 +75,7 @@ pub struct Application {
     open_workspaces: Recent<WorkspaceId, bool>,
     known_types: Recent<(WorkspaceId, Key, Key), ()>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
+    ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
 }
 
 impl Application {
@@ -96,6 +98,7 @@ impl Application {
             open_workspaces: Recent::default(),
             known_types: Recent::default(),
             loads: Recent::default(),
+            ended_tasks: Recent::default(),
         }
     }
 

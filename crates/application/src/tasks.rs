@@ -115,9 +115,19 @@ impl Application {
         Ok(task)
     }
 
+    /// An ended task never changes again, so those who poll it need not each ask the store.
     async fn task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
-        let found = self.store.find_task(caller.who.workspace, id).await?;
-        found.ok_or_else(|| no_task(id))
+        let (workspace, now) = (caller.who.workspace, self.clock.now());
+        if let Some(task) = self.ended_tasks.find(&(workspace, id), now) {
+            return Ok(task);
+        }
+        let epoch = self.ended_tasks.epoch();
+        let found = self.store.find_task(workspace, id).await?;
+        let found = found.ok_or_else(|| no_task(id))?;
+        if found.status().is_terminal() {
+            self.ended_tasks.keep(epoch, (workspace, id), found.clone(), now);
+        }
+        Ok(found)
     }
 }
 
