@@ -100,7 +100,7 @@ impl Committer {
             connection,
             reserve: reserve.clone(),
             wake,
-            queues: batch::KnownQueues::default(),
+            known: batch::Known::default(),
         };
         tokio::spawn(run.serve(waiting));
         Self {
@@ -138,7 +138,7 @@ struct Run {
     connection: DatabaseConnection,
     reserve: Arc<Reserve>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    queues: batch::KnownQueues,
+    known: batch::Known,
 }
 
 impl Run {
@@ -153,10 +153,17 @@ impl Run {
     async fn run(&mut self, mut jobs: Vec<Job>) {
         let mut result = self.transaction(&jobs).await;
         if matches!(result, Err(BatchError::Full)) {
-            // New work is turned away, and what ends old work gets the room kept for it.
-            self.reserve.release();
+            self.reserve.turn_away();
             let new: Vec<Job> = jobs.extract_if(.., |job| job.is_new_work()).collect();
             refuse(new, || unavailable(DISK_FULL));
+            if jobs.is_empty() {
+                return;
+            }
+            result = self.transaction(&jobs).await;
+        }
+        if matches!(result, Err(BatchError::Full)) {
+            // What ends old work gets the room kept for it.
+            self.reserve.release();
             result = self.transaction(&jobs).await;
         }
         match result {
@@ -203,7 +210,7 @@ impl Run {
             ..TransactionOptions::default()
         };
         let transaction = self.connection.begin_with_options(options).await?;
-        let applied = match batch::apply(&transaction, jobs, &mut self.queues).await {
+        let applied = match batch::apply(&transaction, jobs, &mut self.known).await {
             Ok(applied) => transaction
                 .commit()
                 .await
@@ -231,7 +238,7 @@ impl Run {
     /// A connection whose transaction failed is not used again: whether the engine rolled back by itself, and
     /// what the driver believes of it, need not agree, and then a later `COMMIT` would end a savepoint only.
     async fn start_afresh(&mut self) {
-        self.queues = batch::KnownQueues::default();
+        self.known.queues.clear();
         match open::connect(&self.url, 1, self.role).await {
             Ok(connection) => {
                 let failed = std::mem::replace(&mut self.connection, connection);

@@ -76,9 +76,13 @@ impl Reserve {
         self.admits.load(Ordering::Relaxed)
     }
 
-    /// The disk is full: gives up the room kept, and turns new work away until there is some again.
-    pub fn release(&self) {
+    /// The disk is full: turns new work away until there is room again.
+    pub fn turn_away(&self) {
         self.set(false);
+    }
+
+    /// Gives up the room kept.
+    pub fn release(&self) {
         if let Some(kept) = &self.kept {
             let mut held = kept.held.lock().unwrap_or_else(PoisonError::into_inner);
             if *held {

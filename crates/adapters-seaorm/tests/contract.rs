@@ -25,7 +25,7 @@ struct Sqlite {
 
 #[async_trait]
 impl Fixture for Sqlite {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "sqlite"
     }
 
@@ -79,7 +79,7 @@ impl Postgres {
 
 #[async_trait]
 impl Fixture for Postgres {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "postgres"
     }
 

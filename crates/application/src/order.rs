@@ -4,6 +4,7 @@ use caretrack_domain::{
     Action, Instant, Key, Operation, OrderingKey, Precondition, RecordId, Refusal, RefusalKind, Resource,
     ResourceDraft, ResourceKey, StoredResource, Target, TargetKind, WorkspaceId,
 };
+use caretrack_ports::Admission;
 use serde::{Deserialize, Serialize};
 
 /// What is to become of the record.
@@ -66,6 +67,15 @@ impl ResourceOrder {
             Change::Create(_) => "resource.create",
             Change::Upsert(_) => "resource.upsert",
             Change::Delete => "resource.delete",
+        }
+    }
+
+    /// What deletes has room on a full disk too.
+    pub(crate) fn admission(&self) -> Admission {
+        if self.creates() {
+            Admission::New
+        } else {
+            Admission::Continuing
         }
     }
 

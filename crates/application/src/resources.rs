@@ -8,7 +8,7 @@ use caretrack_domain::{
     AuditOutcome, Instant, Key, Lease, LeaseToken, NewTask, RecordId, Resource, ResourceKey, Scope,
     StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId, etag,
 };
-use caretrack_ports::{Admission, Changes, Place};
+use caretrack_ports::{Changes, Place};
 
 /// What a write that was done at once came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Application {
             worker: self.worker,
             until: now,
         };
-        let mut changes = Changes::by(caller.author(now), Admission::New);
+        let mut changes = Changes::by(caller.author(now), order.admission());
         missing.add_to(&mut changes);
         write(
             &mut changes,
@@ -92,7 +92,7 @@ impl Application {
             ..self.facts(caller, &order, now, eta)
         };
         let task = facts.id;
-        let mut changes = Changes::by(caller.author(now), Admission::New);
+        let mut changes = Changes::by(caller.author(now), order.admission());
         changes.audit(order.audit_action(), order.path(), AuditOutcome::Accepted);
         changes.insert_task(NewTask::accepted(facts, vec![order.into_waiting_operation()]));
         self.store.commit(changes).await?;

@@ -3,13 +3,19 @@
 use super::{Job, Outcome, claims, fences::Fences, lanes::Lanes, writes::Writes};
 use crate::error::BatchError;
 use crate::sql::Sql;
-use caretrack_domain::{TaskKind, WorkspaceId};
+use caretrack_domain::{Instant, TaskKind, WorkspaceId};
 use caretrack_ports::{Committed, Parts};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use std::collections::HashSet;
 
-/// The queues that are known to have their row.
-pub(super) type KnownQueues = HashSet<(WorkspaceId, TaskKind)>;
+/// What a committer remembers from batch to batch.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The queues that have their row.
+    pub queues: HashSet<(WorkspaceId, TaskKind)>,
+    /// The time of the latest commit. A claim that waited behind it begins no earlier.
+    latest: Option<Instant>,
+}
 
 /// A transaction, and what to say to it.
 pub(super) struct Tx<'a> {
@@ -35,14 +41,15 @@ impl Tx<'_> {
 pub(super) async fn apply(
     db: &DatabaseTransaction,
     jobs: &[Job],
-    queues: &mut KnownQueues,
+    known: &mut Known,
 ) -> Result<(Vec<Outcome>, bool), BatchError> {
     let tx = Tx {
         db,
         backend: db.get_database_backend(),
     };
     let commits: Vec<&Parts> = jobs.iter().filter_map(parts).collect();
-    let mut committed = commit_all(&tx, &commits, queues).await?;
+    let mut committed = commit_all(&tx, &commits, known).await?;
+    known.latest = jobs.iter().filter_map(at).max().max(known.latest);
     let mut ready = committed.ready;
     let mut results = committed.results.drain(..);
     let mut outcomes = Vec::with_capacity(jobs.len());
@@ -52,7 +59,10 @@ pub(super) async fn apply(
                 Some(committed) => Outcome::Committed(committed),
                 None => Outcome::Conflict,
             },
-            Job::Claim(claim, _) => Outcome::Claimed(claims::claim(&tx, claim).await?),
+            Job::Claim(claim, _) => {
+                let begun = known.latest.map_or(claim.now, |latest| latest.max(claim.now));
+                Outcome::Claimed(claims::claim(&tx, claim, begun).await?)
+            }
             Job::Renew(held, until, _) => Outcome::Renewed(claims::renew(&tx, held, *until).await?),
             Job::Prune(retention, limit, _) => {
                 Outcome::Pruned(super::pruning::prune(&tx, *retention, *limit).await?)
@@ -72,17 +82,20 @@ fn parts(job: &Job) -> Option<&Parts> {
     }
 }
 
+fn at(job: &Job) -> Option<Instant> {
+    match job {
+        Job::Commit(changes, _) => Some(changes.at()),
+        Job::Claim(..) | Job::Renew(..) | Job::Prune(..) => None,
+    }
+}
+
 struct CommitAll {
     /// None for those that met a conflict.
     results: Vec<Option<Committed>>,
     ready: bool,
 }
 
-async fn commit_all(
-    tx: &Tx<'_>,
-    commits: &[&Parts],
-    queues: &mut KnownQueues,
-) -> Result<CommitAll, BatchError> {
+async fn commit_all(tx: &Tx<'_>, commits: &[&Parts], known: &mut Known) -> Result<CommitAll, BatchError> {
     if commits.is_empty() {
         return Ok(CommitAll {
             results: Vec::new(),
@@ -114,7 +127,7 @@ async fn commit_all(
         writes.add(parts, next, &mut lanes, &fences);
         next += i64::try_from(wanted(parts)).unwrap_or(0);
     }
-    let resumed = writes.write(tx, queues).await?;
+    let resumed = writes.write(tx, &mut known.queues).await?;
     let freed = lanes.free(tx).await?;
     Ok(CommitAll {
         results,

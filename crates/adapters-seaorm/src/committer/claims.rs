@@ -12,7 +12,8 @@ use sea_orm::Value;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
-pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Result<Claimed, BatchError> {
+/// `begun` is when the work begins: now, or a little later if the claim had to wait for others.
+pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim, begun: Instant) -> Result<Claimed, BatchError> {
     if claim.kinds.is_empty() {
         return Ok(Claimed::default());
     }
@@ -35,7 +36,7 @@ pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Result<Claimed, BatchEr
             TaskCommand::Claim {
                 lease: claim.lease.clone(),
             },
-            claim.now,
+            begun,
         ) {
             claimed.push(transition);
         }

@@ -1,6 +1,6 @@
 //! The rows of a batch, table by table.
 
-use super::batch::{KnownQueues, Tx};
+use super::batch::Tx;
 use super::fences::Fences;
 use super::lanes::Lanes;
 use crate::error::BatchError;
@@ -9,7 +9,7 @@ use crate::sql::lengths;
 use caretrack_domain::{Instant, Receipt, ReceiptStatus, TaskEffect, TaskId, TaskKind, WorkspaceId};
 use caretrack_ports::{NewCredential, Parts, Pause, Place};
 use sea_orm::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::mem::take;
 
 type Rows = Vec<Vec<Value>>;
@@ -127,7 +127,11 @@ impl Writes {
     }
 
     /// Writes it all; says whether a queue was resumed.
-    pub async fn write(&mut self, tx: &Tx<'_>, queues: &mut KnownQueues) -> Result<bool, BatchError> {
+    pub async fn write(
+        &mut self,
+        tx: &Tx<'_>,
+        queues: &mut HashSet<(WorkspaceId, TaskKind)>,
+    ) -> Result<bool, BatchError> {
         use OnConflict::{Keep, Refuse, Replace};
 
         for (workspace, kind) in self.queues.drain(..) {
