@@ -1,8 +1,8 @@
 //! The store on SQLite (embedded, the default) and PostgreSQL: the same SQL, the same behaviour.
 //!
-//! Writes go through one committing task ([`committer`]) that puts many of them into one transaction. Reads
+//! Writes go through one committing task (`committer`) that puts many of them into one transaction. Reads
 //! have connections of their own; those of single records that arrive together share one query
-//! ([`coalescer`]). SQLite runs in WAL mode with `synchronous=FULL`, PostgreSQL with `synchronous_commit=on`:
+//! (`coalescer`). SQLite runs in WAL mode with `synchronous=FULL`, PostgreSQL with `synchronous_commit=on`:
 //! what was answered is on disk.
 
 mod coalescer;

@@ -38,6 +38,11 @@ impl WorkerSettings {
         self.lease.mul_f64(0.9)
     }
 
+    /// Tasks land in crowds, as their commits do: it is worth waiting for some room before claiming again.
+    fn least_room(&self) -> usize {
+        self.most_in_flight() / 4
+    }
+
     fn most_in_flight(&self) -> usize {
         (self.concurrency * 64).max(512)
     }
@@ -122,7 +127,7 @@ impl Worker {
                 .settings
                 .most_in_flight()
                 .saturating_sub(self.flights().len());
-            if room == 0 {
+            if room < self.settings.least_room() {
                 tokio::select! {
                     () = self.landed.notified() => {}
                     () = stopped.clone() => {}
