@@ -144,7 +144,7 @@ fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOpt
         .pragma("journal_size_limit", "67108864");
     match role {
         Role::Writer { log_pages } => options
-            .pragma("cache_size", "-16384")
+            .pragma("cache_size", "-32768")
             .pragma("wal_autocheckpoint", log_pages.to_string()),
         Role::Reader => options.pragma("query_only", "on"),
     }
