@@ -12,10 +12,16 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(SqlFile {
-            name: "m0001_foundation",
-            sql: include_str!("m0001_foundation.sql"),
-        })]
+        vec![
+            Box::new(SqlFile {
+                name: "m0001_foundation",
+                sql: include_str!("m0001_foundation.sql"),
+            }),
+            Box::new(SqlFile {
+                name: "m0002_credentials",
+                sql: include_str!("m0002_credentials.sql"),
+            }),
+        ]
     }
 }
 

@@ -4,9 +4,9 @@ use crate::MemoryStore;
 use crate::state::{ResourceRow, TaskRow};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, Instant, Key, Operation, Patient, PatientId, QueueLoad,
-    RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind, TaskState, TaskStatus,
-    Workspace, WorkspaceId,
+    AuditEntry, Credential, CredentialId, CredentialKind, Definition, Instant, Key, Operation, Patient,
+    PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind,
+    TaskState, TaskStatus, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
     AuditRepository, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository,
@@ -277,8 +277,16 @@ impl CredentialRepository for MemoryStore {
         let found = state
             .credentials
             .values()
-            .find(|credential| credential.secret == *secret);
+            .find(|credential| credential.secret.hash() == Some(secret));
         Ok(found.cloned())
+    }
+
+    async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
+        let state = self.state();
+        let found = state.credentials.get(&id);
+        Ok(found
+            .filter(|credential| credential.kind() == CredentialKind::Client)
+            .cloned())
     }
 
     async fn find_credential(
@@ -341,14 +349,14 @@ impl PatientRepository for MemoryStore {
 impl AuditRepository for MemoryStore {
     async fn list_audit(
         &self,
-        workspace: WorkspaceId,
+        workspace: Option<WorkspaceId>,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
         let state = self.state();
         let numbered: Vec<_> = (1..).zip(&state.audit).collect();
         let entries = numbered.into_iter().rev();
-        let entries = entries.filter(|(_, entry)| entry.workspace == Some(workspace));
+        let entries = entries.filter(|(_, entry)| entry.workspace == workspace);
         let entries = entries.filter(|(number, _)| before.is_none_or(|before| *number < before));
         let entries = entries.map(|(number, entry)| (number, entry.clone()));
         Ok(entries.take(limit).collect())

@@ -105,13 +105,14 @@ impl State {
             name(!workspaces.iter().any(|w| w.id == new.id || w.key == new.key))?;
             workspaces.push(new);
         }
+        let own_hash = |c: &Credential, hash: Option<_>| hash.is_some() && c.secret.hash() == hash;
         let mut credentials: Vec<_> = self.credentials.values().collect();
         for change in &parts.credentials {
             if let NewCredential::Added(new) = change {
                 name(
                     !credentials
                         .iter()
-                        .any(|c| c.id == new.id || c.secret == new.secret),
+                        .any(|c| c.id == new.id || own_hash(c, new.secret.hash())),
                 )?;
                 credentials.push(new);
             }

@@ -195,6 +195,16 @@ impl CredentialRepository for SeaStore {
         self.read_one(sql, records::read_credential).await
     }
 
+    async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
+        let sql = self
+            .select(
+                &records::CREDENTIAL_COLUMNS,
+                "credentials WHERE kind = 'client' AND id = ",
+            )
+            .bind(id.0);
+        self.read_one(sql, records::read_credential).await
+    }
+
     async fn find_credential(
         &self,
         workspace: WorkspaceId,
@@ -261,13 +271,17 @@ impl PatientRepository for SeaStore {
 impl AuditRepository for SeaStore {
     async fn list_audit(
         &self,
-        workspace: WorkspaceId,
+        workspace: Option<WorkspaceId>,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
-        let sql = self
-            .select(&records::AUDIT_COLUMNS, "audit WHERE workspace_id = ")
-            .bind(workspace.0)
+        let sql = match workspace {
+            Some(workspace) => self
+                .select(&records::AUDIT_COLUMNS, "audit WHERE workspace_id = ")
+                .bind(workspace.0),
+            None => self.select(&records::AUDIT_COLUMNS, "audit WHERE workspace_id IS NULL"),
+        };
+        let sql = sql
             .push(" AND number < ")
             .bind(before.unwrap_or(i64::MAX))
             .push(" ORDER BY number DESC");

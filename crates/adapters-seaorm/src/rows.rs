@@ -5,10 +5,11 @@ pub(crate) mod resource;
 pub(crate) mod task;
 
 use crate::error::{corrupt, store_error};
-use caretrack_domain::Instant;
+use caretrack_domain::{Actor, CredentialId, Instant};
 use caretrack_ports::StoreError;
 use sea_orm::{QueryResult, TryGetable, Value};
 use std::str::FromStr;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Microseconds since the epoch: sorts the same as text never would.
@@ -23,6 +24,15 @@ pub(crate) fn bytes(hash: [u8; 32]) -> Value {
 pub(crate) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     // Plain data with string keys: there is nothing that could fail.
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Whoever acts stands in two columns: the id of a credential of ours, or what a token said.
+pub(crate) fn credential_of(actor: Option<&Actor>) -> Value {
+    actor.and_then(Actor::credential).map(|id| id.0).into()
+}
+
+pub(crate) fn subject_of(actor: Option<&Actor>) -> Value {
+    actor.and_then(Actor::subject).map(json).into()
 }
 
 /// A row of one table, read column by column in the order they were selected.
@@ -72,6 +82,18 @@ impl<'a> Row<'a> {
 
     pub fn maybe_uuid<T>(&mut self, make: impl FnOnce(Uuid) -> T) -> Result<Option<T>, StoreError> {
         Ok(self.take::<Option<Uuid>>()?.map(make))
+    }
+
+    /// The two columns of [`credential_of`] and [`subject_of`].
+    pub fn actor(&mut self) -> Result<Option<Actor>, StoreError> {
+        let credential = self.maybe_uuid(CredentialId)?;
+        let subject = self.maybe_text(|text| serde_json::from_str(text).ok())?;
+        match (credential, subject) {
+            (Some(id), None) => Ok(Some(Actor::Credential(id))),
+            (None, Some(subject)) => Ok(Some(Actor::Token(Arc::new(subject)))),
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(self.nonsense("two actors")),
+        }
     }
 
     pub fn count(&mut self) -> Result<u32, StoreError> {

@@ -15,7 +15,7 @@ impl Application {
         caller.require(Scope::OpsRead)?;
         let entries = self
             .store
-            .list_audit(caller.who.workspace, before, limit + 1)
+            .list_audit(Some(caller.who.workspace), before, limit + 1)
             .await?;
         Ok(Page::of(entries, limit))
     }

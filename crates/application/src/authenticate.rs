@@ -1,7 +1,7 @@
 //! Who calls, and whether they may.
 
 use crate::{Application, Needed, UseCaseError};
-use caretrack_domain::{Instant, Principal, RequestId, Scope, SecretHash};
+use caretrack_domain::{Instant, Principal, RequestId, Scope, SecretHash, StoredSecret};
 use caretrack_ports::Author;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -72,7 +72,10 @@ impl Application {
             .find_credential_by_secret(&secret)
             .await?
             // The look-up may have compared less than all of it, in whatever time that took.
-            .filter(|found| bool::from(found.secret.0.ct_eq(&secret.0)))
+            .filter(|found| match &found.secret {
+                StoredSecret::ApiKey(stored) => stored.0.ct_eq(&secret.0).into(),
+                StoredSecret::PartnerKey(_) | StoredSecret::Client(_) => false,
+            })
             .and_then(|found| found.principal())
             .ok_or(UseCaseError::Unauthenticated)?;
         let who = Arc::new(who);

@@ -3,7 +3,8 @@
 use crate::Application;
 use crate::authenticate::{KEY_PREFIX, hash};
 use caretrack_domain::{
-    AuditOutcome, Credential, CredentialId, Key, RequestId, Scopes, Workspace, WorkspaceId, WorkspaceOptions,
+    AuditOutcome, Credential, CredentialId, Key, RequestId, Scopes, StoredSecret, Workspace, WorkspaceId,
+    WorkspaceOptions,
 };
 use caretrack_ports::{Admission, Author, Changes, StoreError};
 
@@ -49,7 +50,7 @@ impl Application {
             workspace: workspace.id,
             name: "administrator".to_owned(),
             scopes: Scopes::all(),
-            secret: hash(key),
+            secret: StoredSecret::ApiKey(hash(key)),
             administrator: true,
             created_at: now,
             revoked_at: None,

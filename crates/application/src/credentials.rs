@@ -3,7 +3,7 @@
 use crate::authenticate::hash;
 use crate::{Application, Caller, Page, UseCaseError};
 use caretrack_domain::{
-    AuditOutcome, Credential, CredentialId, Key, Refusal, Rule, Scope, Scopes, WorkspaceId,
+    AuditOutcome, Credential, CredentialId, Key, Refusal, Rule, Scope, Scopes, StoredSecret, WorkspaceId,
 };
 use caretrack_ports::{Admission, Changes};
 
@@ -44,7 +44,7 @@ impl Application {
             workspace: self.workspace_named(caller, draft.workspace).await?,
             name: draft.name,
             scopes: draft.scopes,
-            secret: hash(&secret),
+            secret: StoredSecret::ApiKey(hash(&secret)),
             administrator: false,
             created_at: now,
             revoked_at: None,

@@ -153,7 +153,7 @@ impl Application {
             source: Some(order.key.source.clone()),
             patient: None,
             ordering_key: None,
-            submitted_by: Some(caller.who.credential),
+            submitted_by: Some(caller.who.actor()),
             request_id: caller.request_id.clone(),
             accepted_at: now,
             due_at: None,

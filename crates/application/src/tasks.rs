@@ -99,7 +99,7 @@ impl Application {
         let now = self.now();
         let facts = TaskFacts {
             id: TaskId(self.ids.id()),
-            submitted_by: Some(caller.who.credential),
+            submitted_by: Some(caller.who.actor()),
             request_id: caller.request_id.clone(),
             accepted_at: now,
             due_at: None,

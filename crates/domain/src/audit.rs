@@ -1,13 +1,13 @@
 //! Who did what, when, and how it ended. Append-only.
 
-use crate::{CredentialId, Instant, RequestId, WorkspaceId};
+use crate::{Actor, Instant, RequestId, WorkspaceId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
     pub at: Instant,
     /// Absent when the caller could not be told.
     pub workspace: Option<WorkspaceId>,
-    pub actor: Option<CredentialId>,
+    pub actor: Option<Actor>,
     pub request_id: RequestId,
     /// `resource.put`, `credential.revoke`, ...: an aggregate and a verb.
     pub action: String,

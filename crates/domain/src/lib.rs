@@ -7,6 +7,7 @@
 
 mod audit;
 mod canonical;
+mod credential;
 mod eta;
 mod ids;
 mod patient;
@@ -19,6 +20,7 @@ mod workspace;
 
 pub use audit::{AuditEntry, AuditOutcome};
 pub use canonical::Fingerprint;
+pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
 pub use eta::QueueLoad;
 pub use ids::{
     CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId, WorkerId,
@@ -26,7 +28,7 @@ pub use ids::{
 };
 pub use patient::{LocalPatientId, Patient, WmdaId};
 pub use precondition::{Precondition, etag};
-pub use principal::{Credential, Principal, Scope, Scopes, SecretHash};
+pub use principal::{Actor, Login, LoginKind, Principal, Scope, Scopes, Token, TokenSubject};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
 pub use resource::{
     Contained, Definition, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft,

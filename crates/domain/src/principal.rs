@@ -1,8 +1,11 @@
 //! Who acts, and what they may do.
 
-use crate::{CredentialId, Instant, WorkspaceId};
+use crate::{CredentialId, Instant, LocalPatientId, WorkspaceId};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// One exact word of permission; none implies another.
 #[derive(
@@ -114,51 +117,99 @@ impl Scopes {
             .collect::<Result<_, _>>()
             .map(Self)
     }
+
+    /// Those of the words that are scopes: a token may be for other services too.
+    pub fn known<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(words.into_iter().filter_map(|word| word.parse().ok()).collect())
+    }
 }
 
-/// SHA-256 of a 256-bit random secret; what is stored in the secret's place.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SecretHash(pub [u8; 32]);
+/// Who acts: what audit entries and tasks name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Actor {
+    /// An API key or a client.
+    Credential(CredentialId),
+    /// Whoever a signed token speaks for.
+    Token(Arc<TokenSubject>),
+}
 
-impl std::fmt::Debug for SecretHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Actor {
+    pub fn credential(&self) -> Option<CredentialId> {
+        match self {
+            Self::Credential(id) => Some(*id),
+            Self::Token(_) => None,
+        }
+    }
+
+    pub fn subject(&self) -> Option<&TokenSubject> {
+        match self {
+            Self::Credential(_) => None,
+            Self::Token(subject) => Some(subject),
+        }
+    }
+}
+
+/// The claims of a token that say whom it speaks for. May name a person: never printed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TokenSubject {
+    pub sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+}
+
+impl TokenSubject {
+    /// The client (legal entity) that the user `sub` is one of.
+    pub fn client(&self) -> &str {
+        self.client_id.as_deref().unwrap_or(&self.sub)
+    }
+}
+
+impl fmt::Debug for TokenSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
 }
 
-/// A key that may act in a workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credential {
-    pub id: CredentialId,
-    pub workspace: WorkspaceId,
-    pub name: String,
-    pub scopes: Scopes,
-    pub secret: SecretHash,
-    /// The bootstrap administrator: may make workspaces, and credentials in any of them.
-    pub administrator: bool,
-    pub created_at: Instant,
-    pub revoked_at: Option<Instant>,
+/// By which credential a principal is known.
+#[derive(Debug, Clone, PartialEq, Eq, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(LoginKind),
+    doc = "The credentials that can be presented, without what they say.",
+    derive(Hash, strum::Display, strum::EnumIter),
+    strum(serialize_all = "snake_case")
+)]
+pub enum Login {
+    ApiKey(CredentialId),
+    Client(CredentialId),
+    Token(Token),
 }
 
-impl Credential {
-    /// The principal this credential speaks for; none once revoked.
-    pub fn principal(&self) -> Option<Principal> {
-        self.revoked_at.is_none().then(|| Principal {
-            workspace: self.workspace,
-            credential: self.id,
-            scopes: self.scopes.clone(),
-            administrator: self.administrator,
-        })
-    }
+/// What a good token says beside its workspace and scopes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub subject: Arc<TokenSubject>,
+    /// The one patient it speaks for.
+    pub patient: Option<LocalPatientId>,
+    pub username: Option<String>,
+    pub expires_at: Instant,
 }
 
 /// Who acts, once the credential was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     pub workspace: WorkspaceId,
-    pub credential: CredentialId,
+    pub login: Login,
     pub scopes: Scopes,
     pub administrator: bool,
+}
+
+impl Principal {
+    pub fn actor(&self) -> Actor {
+        match &self.login {
+            Login::ApiKey(id) | Login::Client(id) => Actor::Credential(*id),
+            Login::Token(token) => Actor::Token(Arc::clone(&token.subject)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -172,5 +223,17 @@ mod tests {
         assert_eq!(scopes.words().collect::<Vec<_>>(), ["registry:write", "ops:read"]);
         assert_eq!(Scopes::parse(["registry:*"]), Err("registry:*".to_owned()));
         assert_eq!(Scopes::parse(Scopes::all().words()), Ok(Scopes::all()));
+        let known = Scopes::known(["registry:*", "ops:read", "ops:READ", ""]);
+        assert_eq!(known.words().collect::<Vec<_>>(), ["ops:read"]);
+    }
+
+    #[test]
+    fn whom_a_token_speaks_for_never_prints() {
+        let subject = TokenSubject {
+            sub: "dr-jones".into(),
+            client_id: None,
+        };
+        assert_eq!(subject.client(), "dr-jones");
+        assert_eq!(format!("{:?}", Actor::Token(Arc::new(subject))), "Token(…)");
     }
 }

@@ -20,7 +20,7 @@ pub use operation::{Action, Operation, Receipt, ReceiptStatus, Settled, Tally, T
 pub use retry::{NextStep, RetryPolicy};
 
 use crate::{
-    CredentialId, Fingerprint, Instant, Key, LeaseToken, OrderingKey, PatientId, Refusal, RequestId, TaskId,
+    Actor, Fingerprint, Instant, Key, LeaseToken, OrderingKey, PatientId, Refusal, RequestId, TaskId,
     WorkerId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub struct TaskFacts {
     pub patient: Option<PatientId>,
     pub ordering_key: Option<OrderingKey>,
     /// Who asked for it; none for work that Caretrack gives itself.
-    pub submitted_by: Option<CredentialId>,
+    pub submitted_by: Option<Actor>,
     pub request_id: RequestId,
     pub accepted_at: Instant,
     /// Not to be started before.

@@ -73,7 +73,7 @@ async fn a_claim_announces_nothing(world: World) -> Outcome {
     let before = world.list_events(OURS, 0, 9).await?;
     world.take_one(at(1)).await?;
     assert_eq!(world.list_events(OURS, 0, 9).await?, before);
-    assert_eq!(world.list_audit(OURS, None, 9).await?, []);
+    assert_eq!(world.list_audit(Some(OURS), None, 9).await?, []);
     Ok(())
 }
 

@@ -7,10 +7,12 @@ use crate::samples::{
 };
 use crate::world::{World, ids, transition};
 use caretrack_domain::{
-    CredentialId, Failure, Fence, NewTask, Operation, OrderingKey, PatientId, Problem, Receipt, Refusal,
-    RefusalKind, RequestId, Rule, Settled, Task, TaskCommand, TaskFacts, TaskState, TaskStatus,
+    Actor, CredentialId, Failure, Fence, NewTask, Operation, OrderingKey, PatientId, Problem, Receipt,
+    Refusal, RefusalKind, RequestId, Rule, Settled, Task, TaskCommand, TaskFacts, TaskState, TaskStatus,
+    TokenSubject,
 };
 use caretrack_ports::TaskFilter;
+use std::sync::Arc;
 use time::Duration;
 use uuid::Uuid;
 
@@ -39,14 +41,26 @@ async fn the_facts_of_a_task_come_back(world: World) -> Outcome {
         source: Some(key("northclinic")),
         patient: Some(PatientId(Uuid::from_u128(u128::MAX))),
         ordering_key: Some(OrderingKey("é'\"\u{1F9EC} ".to_owned())),
-        submitted_by: Some(CredentialId(Uuid::from_u128(1 << 127))),
+        submitted_by: Some(Actor::Credential(CredentialId(Uuid::from_u128(1 << 127)))),
         request_id: RequestId::parse(&"~".repeat(128)).expect("it is visible ASCII"),
         due_at: Some(at(0) + Duration::MICROSECOND),
         retry_of: Some(task_id(99)),
         fingerprint: Some(fingerprint(0xFF)),
         ..facts(1, 0)
     };
-    for facts in [full, facts(2, 0)] {
+    let of_a_token = |n: u32, client_id: Option<&str>| TaskFacts {
+        submitted_by: Some(Actor::Token(Arc::new(TokenSubject {
+            sub: "é'\"\u{1F9EC} ".to_owned(),
+            client_id: client_id.map(str::to_owned),
+        }))),
+        ..facts(n, 0)
+    };
+    for facts in [
+        full,
+        facts(2, 0),
+        of_a_token(3, None),
+        of_a_token(4, Some("mis-7")),
+    ] {
         let stored = world.accept(facts.clone()).await?;
         assert_eq!(*stored.facts(), facts);
         let mut claimed = world.take(1, 0x70, at(1)).await?.tasks;

@@ -100,7 +100,7 @@ async fn no_list_shows_another_workspace(world: World) -> Outcome {
             world.list_credentials(workspace, None, 9).await?.len(),
         );
         is("patients", world.list_patients(workspace, None, 9).await?.len());
-        is("audit", world.list_audit(workspace, None, 9).await?.len());
+        is("audit", world.list_audit(Some(workspace), None, 9).await?.len());
         is("events", world.list_events(workspace, 0, 9).await?.len());
     }
     Ok(())

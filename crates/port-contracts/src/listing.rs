@@ -279,7 +279,7 @@ async fn audit_is_listed_newest_first(world: World) -> Outcome {
         let mut listed = Vec::new();
         let mut before = None;
         loop {
-            let page = world.list_audit(OURS, before, limit).await?;
+            let page = world.list_audit(Some(OURS), before, limit).await?;
             assert!(page.len() <= limit);
             let Some((number, _)) = page.last() else { break };
             assert!(page.windows(2).all(|pair| pair[0].0 > pair[1].0));

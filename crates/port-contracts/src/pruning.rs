@@ -173,11 +173,11 @@ async fn audit_stays(world: World) -> Outcome {
         .write(at(0), |c| c.audit("resource.put", "r0", AuditOutcome::Done))
         .await?;
     prune(&world, 1_000_000_000, 99).await?;
-    assert_eq!(world.list_audit(OURS, None, 9).await?.len(), 1);
+    assert_eq!(world.list_audit(Some(OURS), None, 9).await?.len(), 1);
     let later = at(0) + Duration::DAY;
     world
         .write(later, |c| c.audit("resource.put", "r1", AuditOutcome::Done))
         .await?;
-    assert_eq!(world.list_audit(OURS, None, 9).await?.len(), 2);
+    assert_eq!(world.list_audit(Some(OURS), None, 9).await?.len(), 2);
     Ok(())
 }

@@ -6,9 +6,11 @@ use crate::samples::{
 };
 use crate::world::{World, assert_conflict, transition};
 use caretrack_domain::{
-    AuditEntry, AuditOutcome, CredentialId, Instant, RequestId, Settled, TaskCommand, TaskStatus,
+    Actor, AuditEntry, AuditOutcome, CredentialId, Instant, RequestId, Settled, TaskCommand, TaskStatus,
+    TokenSubject,
 };
 use caretrack_ports::{Admission, Author, Changes, Event, Place};
+use std::sync::Arc;
 use uuid::Uuid;
 
 pub(crate) const CONTRACTS: &[Contract] = &[
@@ -92,7 +94,7 @@ async fn a_failed_commit_tells_nothing(world: World) -> Outcome {
     });
     assert_conflict(failed.await);
     assert_eq!(world.list_events(OURS, 0, 99).await?, events);
-    assert_eq!(world.list_audit(OURS, None, 9).await?, []);
+    assert_eq!(world.list_audit(Some(OURS), None, 9).await?, []);
     Ok(())
 }
 
@@ -130,9 +132,17 @@ async fn audit_entries_are_kept_as_written(world: World) -> Outcome {
         request_id: RequestId::parse(text).expect("a sample request id is visible ASCII"),
         at: at(1),
     };
-    let actor = CredentialId(Uuid::from_u128(7));
+    let actor = Actor::Credential(CredentialId(Uuid::from_u128(7)));
+    let subject = TokenSubject {
+        sub: "é'\" ".to_owned(),
+        client_id: Some("mis-7".to_owned()),
+    };
+    let token = Actor::Token(Arc::new(subject));
     let longest = "~".repeat(128);
-    let mut c = Changes::by(author(Some(OURS), Some(actor), &longest), Admission::Continuing);
+    let mut c = Changes::by(
+        author(Some(OURS), Some(actor.clone()), &longest),
+        Admission::Continuing,
+    );
     c.audit("resource.put", "northclinic/patient/pt-1", AuditOutcome::Accepted);
     c.audit("resource.put", "", AuditOutcome::Done);
     world.commit(c).await?;
@@ -142,6 +152,9 @@ async fn audit_entries_are_kept_as_written(world: World) -> Outcome {
     world.commit(c).await?;
     let mut c = Changes::by(author(None, None, "nobody"), Admission::New);
     c.audit("authenticate", "x", AuditOutcome::Refused);
+    world.commit(c).await?;
+    let mut c = Changes::by(author(Some(OURS), Some(token.clone()), "!"), Admission::New);
+    c.audit("task.submit", "x", AuditOutcome::Done);
     world.commit(c).await?;
     let mut c = changes(THEIRS, at(1));
     c.audit("credential.revoke", "x", AuditOutcome::Refused);
@@ -157,9 +170,16 @@ async fn audit_entries_are_kept_as_written(world: World) -> Outcome {
         outcome,
     };
     let expected = [
+        entry(Some(token), "!", "task.submit", "x", AuditOutcome::Done),
         entry(None, "!", "task.run", "x", AuditOutcome::Broken),
         entry(None, "!", "task.cancel", "ä\u{1F9EC}'\"", AuditOutcome::Cancelled),
-        entry(Some(actor), &longest, "resource.put", "", AuditOutcome::Done),
+        entry(
+            Some(actor.clone()),
+            &longest,
+            "resource.put",
+            "",
+            AuditOutcome::Done,
+        ),
         entry(
             Some(actor),
             &longest,
@@ -168,12 +188,16 @@ async fn audit_entries_are_kept_as_written(world: World) -> Outcome {
             AuditOutcome::Accepted,
         ),
     ];
-    let listed = world.list_audit(OURS, None, 99).await?;
+    let listed = world.list_audit(Some(OURS), None, 99).await?;
     let listed: Vec<_> = listed.into_iter().map(|(_, entry)| entry).collect();
     assert_eq!(listed, expected);
-    let theirs = world.list_audit(THEIRS, None, 99).await?;
+    let theirs = world.list_audit(Some(THEIRS), None, 99).await?;
     assert_eq!(theirs.len(), 1);
     assert_eq!(theirs[0].1.outcome, AuditOutcome::Refused);
+    let nobodys = world.list_audit(None, None, 99).await?;
+    assert_eq!(nobodys.len(), 1);
+    assert_eq!(nobodys[0].1.action, "authenticate");
+    assert_eq!(world.list_audit(None, Some(nobodys[0].0), 99).await?, []);
     Ok(())
 }
 
@@ -208,7 +232,7 @@ async fn concurrent_commits_tell_everything(world: World) -> Outcome {
         };
         assert!(position(n).is_some() && position(n) < position(n + 100), "{n}");
     }
-    let audit = world.list_audit(OURS, None, 999).await?;
+    let audit = world.list_audit(Some(OURS), None, 999).await?;
     let mut targets: Vec<u32> = audit.iter().filter_map(|(_, e)| e.target.parse().ok()).collect();
     targets.sort_unstable();
     assert!(targets.into_iter().eq(0..60));

@@ -4,8 +4,8 @@ use crate::fixture::{Contract, Outcome};
 use crate::samples::{OURS, at, credential, facts, operation, patient, resource, task_id, workspace};
 use crate::world::World;
 use caretrack_domain::{
-    Action, Contained, Identifier, IdentifierPeriod, Instant, NewTask, Operation, Patient, Scopes,
-    TargetKind, TaskFacts, WmdaId, WorkspaceOptions,
+    Action, Contained, Identifier, IdentifierPeriod, Instant, NewTask, Operation, PasswordHash, Patient,
+    Scopes, SecretHash, StoredSecret, TargetKind, TaskFacts, WmdaId, WorkspaceOptions,
 };
 use caretrack_ports::{PatientRef, Place};
 use indexmap::IndexMap;
@@ -193,19 +193,42 @@ async fn workspaces_and_credentials_come_back(world: World) -> Outcome {
         assert_eq!(world.find_workspace(sent.id).await?, Some(sent.clone()));
         assert_eq!(world.find_workspace_by_key(&sent.key).await?, Some(sent));
     }
-    for (n, scopes) in [
-        (1, Scopes::all()),
-        (2, Scopes::default()),
-        (3, credential(1, 1).scopes),
+    // Hashes are bytes, not texts.
+    let hash = |n: u8| {
+        let mut hash = [n; 32];
+        hash[..4].copy_from_slice(&[0, 0xFF, 0x27, 0x80]);
+        SecretHash(hash)
+    };
+    let password = |text: &str| StoredSecret::Client(PasswordHash(text.to_owned()));
+    for (n, scopes, secret) in [
+        (1, Scopes::all(), StoredSecret::ApiKey(hash(1))),
+        (2, Scopes::default(), StoredSecret::PartnerKey(hash(2))),
+        (
+            3,
+            credential(1, 1).scopes,
+            password("$argon2id$v=19$m=8,t=1,p=1$c$x"),
+        ),
+        // Two clients may have one hash, should chance give them one salt.
+        (
+            4,
+            credential(1, 1).scopes,
+            password("$argon2id$v=19$m=8,t=1,p=1$c$x"),
+        ),
     ] {
-        let mut sent = credential(n, u8::try_from(n).unwrap_or(0));
+        let mut sent = credential(n, 0);
         (sent.scopes, sent.administrator) = (scopes, n == 1);
-        // Hashes are bytes, not texts.
-        sent.secret.0[..4].copy_from_slice(&[0, 0xFF, 0x27, 0x80]);
+        sent.secret = secret;
         sent.name = "Dr. O'Neill — “ops”\n".repeat(usize::try_from(n).unwrap_or(1));
         world.write(at(0), |c| c.insert_credential(sent.clone())).await?;
         assert_eq!(world.find_credential(OURS, sent.id).await?, Some(sent.clone()));
-        assert_eq!(world.find_credential_by_secret(&sent.secret).await?, Some(sent));
+        let as_client = world.find_client(sent.id).await?;
+        match sent.secret.hash() {
+            Some(hash) => {
+                assert_eq!(as_client, None);
+                assert_eq!(world.find_credential_by_secret(hash).await?, Some(sent));
+            }
+            None => assert_eq!(as_client, Some(sent)),
+        }
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Values to write: the same in every run, each with no more to it than its contract needs.
 
 use caretrack_domain::{
-    Action, Credential, CredentialId, Fingerprint, Instant, Key, Lease, LeaseToken, LocalPatientId,
+    Action, Actor, Credential, CredentialId, Fingerprint, Instant, Key, Lease, LeaseToken, LocalPatientId,
     Operation, OrderingKey, Patient, PatientId, Receipt, RecordId, Refusal, RefusalKind, RequestId, Resource,
-    ResourceKey, Scopes, SecretHash, Settled, Target, TargetKind, Task, TaskCommand, TaskFacts, TaskId,
-    TaskKind, TaskState, WmdaId, WorkerId, Workspace, WorkspaceId, WorkspaceOptions,
+    ResourceKey, Scopes, SecretHash, Settled, StoredSecret, Target, TargetKind, Task, TaskCommand, TaskFacts,
+    TaskId, TaskKind, TaskState, WmdaId, WorkerId, Workspace, WorkspaceId, WorkspaceOptions,
 };
 use caretrack_ports::{Admission, Author, Changes};
 use indexmap::IndexMap;
@@ -27,7 +27,7 @@ pub(crate) fn at(seconds: i64) -> Instant {
 pub(crate) fn changes(workspace: WorkspaceId, at: Instant) -> Changes {
     let author = Author {
         workspace: Some(workspace),
-        actor: Some(CredentialId(Uuid::from_u128(0xC))),
+        actor: Some(Actor::Credential(CredentialId(Uuid::from_u128(0xC)))),
         request_id: RequestId::generated(Uuid::from_u128(0xD)),
         at,
     };
@@ -171,7 +171,7 @@ pub(crate) fn credential(n: u128, secret: u8) -> Credential {
         workspace: OURS,
         name: format!("key {n}"),
         scopes: Scopes::parse(["registry:read", "ops:read"]).expect("sample scopes exist"),
-        secret: SecretHash([secret; 32]),
+        secret: StoredSecret::ApiKey(SecretHash([secret; 32])),
         administrator: false,
         created_at: START,
         revoked_at: None,

@@ -77,7 +77,7 @@ async fn of_workspace(
     let (source, of) = (key("northclinic"), key("patient"));
     let live = store.list_resources(workspace, &source, &of, None, EVERYTHING);
     let load = store.queue_load(workspace, KIND, now).await?;
-    let audit = store.list_audit(workspace, None, EVERYTHING).await?;
+    let audit = store.list_audit(Some(workspace), None, EVERYTHING).await?;
     let events = store.list_events(workspace, 0, EVERYTHING).await?;
     Ok(OfWorkspace {
         tasks,

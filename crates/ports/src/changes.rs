@@ -1,16 +1,16 @@
 //! The one way to write: collect what is to change, commit it at once, all or nothing.
 
 use caretrack_domain::{
-    AuditEntry, AuditOutcome, Credential, CredentialId, Definition, Instant, NewTask, Operation, Patient,
-    PatientId, Principal, RequestId, Resource, ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId,
-    TaskKind, TaskStatus, TaskTransition, Workspace, WorkspaceId,
+    Actor, AuditEntry, AuditOutcome, Credential, CredentialId, Definition, Instant, NewTask, Operation,
+    Patient, PatientId, Principal, RequestId, Resource, ResourceKey, Source, StoredResource, Task, TaskFacts,
+    TaskId, TaskKind, TaskStatus, TaskTransition, Workspace, WorkspaceId,
 };
 
 /// Who writes, in which request, when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
     pub workspace: Option<WorkspaceId>,
-    pub actor: Option<CredentialId>,
+    pub actor: Option<Actor>,
     pub request_id: RequestId,
     pub at: Instant,
 }
@@ -19,7 +19,7 @@ impl Author {
     pub fn principal(who: &Principal, request_id: RequestId, at: Instant) -> Self {
         Self {
             workspace: Some(who.workspace),
-            actor: Some(who.credential),
+            actor: Some(who.actor()),
             request_id,
             at,
         }
@@ -29,7 +29,7 @@ impl Author {
     pub fn of_task(facts: &TaskFacts, at: Instant) -> Self {
         Self {
             workspace: Some(facts.workspace),
-            actor: facts.submitted_by,
+            actor: facts.submitted_by.clone(),
             request_id: facts.request_id.clone(),
             at,
         }
@@ -165,7 +165,7 @@ impl Changes {
         self.parts.audit.push(AuditEntry {
             at: self.author.at,
             workspace: self.author.workspace,
-            actor: self.author.actor,
+            actor: self.author.actor.clone(),
             request_id: self.author.request_id.clone(),
             action: action.to_owned(),
             target: target.into(),

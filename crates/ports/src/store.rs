@@ -174,8 +174,11 @@ pub trait WorkspaceRepository: Send + Sync {
 
 #[async_trait]
 pub trait CredentialRepository: Send + Sync {
-    /// The one look-up without a workspace: a secret tells whose it is.
+    /// A look-up without a workspace: a secret tells whose it is.
     async fn find_credential_by_secret(&self, secret: &SecretHash) -> Result<Option<Credential>, StoreError>;
+
+    /// A look-up without a workspace: so does a client's name, which is made of its id. Clients only.
+    async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>, StoreError>;
 
     async fn find_credential(
         &self,
@@ -218,10 +221,11 @@ pub trait PatientRepository: Send + Sync {
 
 #[async_trait]
 pub trait AuditRepository: Send + Sync {
-    /// Newest first, with their numbers, before `before`.
+    /// Newest first, with their numbers, before `before`; of no workspace are those of callers who could not
+    /// be told.
     async fn list_audit(
         &self,
-        workspace: WorkspaceId,
+        workspace: Option<WorkspaceId>,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, AuditEntry)>, StoreError>;

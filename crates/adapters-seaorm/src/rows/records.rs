@@ -1,10 +1,10 @@
 //! Workspaces, credentials, patients, audit entries, outbox entries.
 
-use super::{Row, bytes, json, micros};
+use super::{Row, bytes, credential_of, json, micros, subject_of};
 use crate::error::corrupt;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Instant, Key, LocalPatientId, Patient, PatientId, RequestId,
-    Scopes, SecretHash, TaskId, WmdaId, Workspace, WorkspaceId,
+    AuditEntry, Credential, CredentialId, CredentialKind, Instant, Key, LocalPatientId, PasswordHash,
+    Patient, PatientId, RequestId, Scopes, SecretHash, StoredSecret, TaskId, WmdaId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{Event, OutboxEntry, StoreError};
 use sea_orm::{QueryResult, Value};
@@ -31,24 +31,40 @@ pub(crate) fn read_workspace(result: &QueryResult) -> Result<Workspace, StoreErr
     })
 }
 
-pub(crate) const CREDENTIAL_COLUMNS: [&str; 8] = [
+pub(crate) const CREDENTIAL_COLUMNS: [&str; 10] = [
     "id",
     "workspace_id",
     "name",
     "scopes",
+    "kind",
     "secret_hash",
+    "password_hash",
     "administrator",
     "created_at",
     "revoked_at",
 ];
 
+/// What fills the column of hashes for a client, whose password is kept otherwise: unique, and no secret's hash
+/// that anyone could find.
+fn no_secret(id: CredentialId) -> SecretHash {
+    let mut filler = [0; 32];
+    filler[..16].copy_from_slice(id.0.as_bytes());
+    SecretHash(filler)
+}
+
 pub(crate) fn credential_values(credential: &Credential) -> Vec<Value> {
+    let (hash, password) = match &credential.secret {
+        StoredSecret::ApiKey(hash) | StoredSecret::PartnerKey(hash) => (*hash, None),
+        StoredSecret::Client(password) => (no_secret(credential.id), Some(password.0.clone())),
+    };
     vec![
         credential.id.0.into(),
         credential.workspace.0.into(),
         credential.name.clone().into(),
         credential.scopes.words().collect::<Vec<_>>().join(" ").into(),
-        bytes(credential.secret.0),
+        credential.kind().to_string().into(),
+        bytes(hash.0),
+        password.into(),
         credential.administrator.into(),
         micros(credential.created_at).into(),
         credential.revoked_at.map(micros).into(),
@@ -62,10 +78,17 @@ pub(crate) fn read_credential(result: &QueryResult) -> Result<Credential, StoreE
         workspace: row.uuid(WorkspaceId)?,
         name: row.take()?,
         scopes: row.text(|text| Scopes::parse(text.split_whitespace()).ok())?,
-        secret: row
-            .hash()?
-            .map(SecretHash)
-            .ok_or_else(|| row.nonsense("nothing"))?,
+        secret: {
+            let kind: CredentialKind = row.word()?;
+            let hash = row.hash()?.map(SecretHash);
+            let password = row.take::<Option<String>>()?.map(PasswordHash);
+            match (kind, hash, password) {
+                (CredentialKind::ApiKey, Some(hash), None) => StoredSecret::ApiKey(hash),
+                (CredentialKind::PartnerKey, Some(hash), None) => StoredSecret::PartnerKey(hash),
+                (CredentialKind::Client, _, Some(password)) => StoredSecret::Client(password),
+                (kind, ..) => return Err(row.nonsense((kind, "without what belongs to it"))),
+            }
+        },
         administrator: row.take()?,
         created_at: row.instant()?,
         revoked_at: row.maybe_instant()?,
@@ -111,11 +134,12 @@ pub(crate) fn read_patient(result: &QueryResult) -> Result<Patient, StoreError> 
 }
 
 /// All but the number, which the engine gives.
-pub(crate) const AUDIT_COLUMNS: [&str; 8] = [
+pub(crate) const AUDIT_COLUMNS: [&str; 9] = [
     "number",
     "at",
     "workspace_id",
     "actor",
+    "subject",
     "request_id",
     "action",
     "target",
@@ -126,7 +150,8 @@ pub(crate) fn audit_values(entry: &AuditEntry) -> Vec<Value> {
     vec![
         micros(entry.at).into(),
         entry.workspace.map(|id| id.0).into(),
-        entry.actor.map(|id| id.0).into(),
+        credential_of(entry.actor.as_ref()),
+        subject_of(entry.actor.as_ref()),
         entry.request_id.as_str().into(),
         entry.action.clone().into(),
         entry.target.clone().into(),
@@ -140,7 +165,7 @@ pub(crate) fn read_audit(result: &QueryResult) -> Result<(i64, AuditEntry), Stor
     let entry = AuditEntry {
         at: row.instant()?,
         workspace: row.maybe_uuid(WorkspaceId)?,
-        actor: row.maybe_uuid(CredentialId)?,
+        actor: row.actor()?,
         request_id: row.text(RequestId::parse)?,
         action: row.take()?,
         target: row.take()?,

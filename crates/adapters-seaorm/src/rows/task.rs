@@ -1,15 +1,15 @@
 //! Tasks and operations.
 
-use super::{Row, bytes, json, micros};
+use super::{Row, bytes, credential_of, json, micros, subject_of};
 use caretrack_domain::{
-    Attempt, CredentialId, Failure, Fingerprint, Key, Lease, LeaseToken, Operation, OrderingKey, PatientId,
-    Receipt, ReceiptStatus, Refusal, RequestId, Tally, Target, Task, TaskFacts, TaskId, TaskState,
-    TaskStatus, WorkerId, WorkspaceId,
+    Attempt, Failure, Fingerprint, Key, Lease, LeaseToken, Operation, OrderingKey, PatientId, Receipt,
+    ReceiptStatus, Refusal, RequestId, Tally, Target, Task, TaskFacts, TaskId, TaskState, TaskStatus,
+    WorkerId, WorkspaceId,
 };
 use caretrack_ports::StoreError;
 use sea_orm::{QueryResult, Value};
 
-pub(crate) const COLUMNS: [&str; 31] = [
+pub(crate) const COLUMNS: [&str; 32] = [
     "id",
     "workspace_id",
     "kind",
@@ -20,6 +20,7 @@ pub(crate) const COLUMNS: [&str; 31] = [
     "patient_id",
     "ordering_key",
     "submitted_by",
+    "subject",
     "request_id",
     "accepted_at",
     "due_at",
@@ -99,7 +100,8 @@ pub(crate) fn values(task: &Task, place: i64, blocked: bool) -> Vec<Value> {
         facts.source.as_ref().map(|key| key.as_str().to_owned()).into(),
         facts.patient.map(|id| id.0).into(),
         facts.ordering_key.as_ref().map(|key| key.0.clone()).into(),
-        facts.submitted_by.map(|id| id.0).into(),
+        credential_of(facts.submitted_by.as_ref()),
+        subject_of(facts.submitted_by.as_ref()),
         facts.request_id.as_str().into(),
         micros(facts.accepted_at).into(),
         facts.due_at.map(micros).into(),
@@ -163,7 +165,7 @@ pub(crate) fn read(result: &QueryResult) -> Result<Task, StoreError> {
         source: row.maybe_text(|text| Key::parse(text).ok())?,
         patient: row.maybe_uuid(PatientId)?,
         ordering_key: row.take::<Option<String>>()?.map(OrderingKey),
-        submitted_by: row.maybe_uuid(CredentialId)?,
+        submitted_by: row.actor()?,
         request_id: row.text(RequestId::parse)?,
         accepted_at: row.instant()?,
         due_at: row.maybe_instant()?,

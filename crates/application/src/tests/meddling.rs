@@ -153,6 +153,10 @@ impl CredentialRepository for MeddlingStore {
         self.inner.find_credential_by_secret(secret).await
     }
 
+    async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>> {
+        self.inner.find_client(id).await
+    }
+
     async fn find_credential(&self, w: WorkspaceId, id: CredentialId) -> Result<Option<Credential>> {
         self.inner.find_credential(w, id).await
     }
@@ -187,7 +191,7 @@ impl PatientRepository for MeddlingStore {
 impl AuditRepository for MeddlingStore {
     async fn list_audit(
         &self,
-        w: WorkspaceId,
+        w: Option<WorkspaceId>,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, AuditEntry)>> {

@@ -2,8 +2,8 @@
 
 use crate::http::rfc3339;
 use caretrack_domain::{
-    Attempt, AuditEntry, Credential, Failure, Instant, LocalPatientId, Operation, Patient, Problem, Receipt,
-    ReceiptStatus, Refusal, Task, TaskState, Workspace,
+    Actor, Attempt, AuditEntry, Credential, Failure, Instant, LocalPatientId, Operation, Patient, Problem,
+    Receipt, ReceiptStatus, Refusal, Task, TaskState, Workspace,
 };
 use caretrack_ports::QueueFigures;
 use serde_json::{Map, Value, json};
@@ -31,7 +31,7 @@ pub fn workspace(workspace: &Workspace) -> Value {
 pub fn credential(credential: &Credential) -> Value {
     object([
         ("id", json!(credential.id)),
-        ("kind", json!("api_key")),
+        ("kind", json!(credential.kind().to_string())),
         ("name", json!(credential.name)),
         ("scopes", credential.scopes.words().collect()),
         (
@@ -47,11 +47,28 @@ pub fn credential(credential: &Credential) -> Value {
     ])
 }
 
+/// The credential of ours.
+fn actor(actor: Option<&Actor>) -> Value {
+    json!(actor.and_then(Actor::credential))
+}
+
+/// Whom a token spoke for, where there is no credential of ours.
+pub fn subject(actor: Option<&Actor>) -> Value {
+    let Some(subject) = actor.and_then(Actor::subject) else {
+        return Value::Null;
+    };
+    object([
+        ("sub", json!(subject.sub)),
+        ("clientId", json!(subject.client_id)),
+    ])
+}
+
 pub fn audit((number, entry): &(i64, AuditEntry)) -> Value {
     object([
         ("number", json!(number)),
         ("at", time(Some(entry.at))),
-        ("actor", json!(entry.actor)),
+        ("actor", actor(entry.actor.as_ref())),
+        ("subject", subject(entry.actor.as_ref())),
         ("requestId", json!(entry.request_id)),
         ("action", json!(entry.action)),
         ("target", json!(entry.target)),
@@ -105,7 +122,8 @@ pub fn task(task: &Task, now: Instant) -> Value {
         ("source", json!(facts.source)),
         ("patient", json!(facts.patient)),
         ("orderingKey", json!(facts.ordering_key)),
-        ("submittedBy", json!(facts.submitted_by)),
+        ("submittedBy", actor(facts.submitted_by.as_ref())),
+        ("subject", subject(facts.submitted_by.as_ref())),
         ("requestId", json!(facts.request_id)),
         ("acceptedAt", time(Some(facts.accepted_at))),
         ("dueAt", time(facts.due_at)),
