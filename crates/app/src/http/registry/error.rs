@@ -1,6 +1,7 @@
 //! The error object: every answer of 400 and above, and the error of a receipt.
 
 use crate::http::failure::Failure;
+use crate::http::openapi::parts;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
@@ -8,9 +9,10 @@ use caretrack_application::UseCaseError;
 use caretrack_domain::{Problem, Refusal, RefusalKind};
 use serde::Serialize;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The types of the contract.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum ErrorType {
     InvalidArgument,
@@ -24,8 +26,11 @@ enum ErrorType {
     Internal,
 }
 
-#[derive(Debug, Serialize)]
+/// The body of every answer of 400 and above.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 pub struct ErrorObject {
+    /// The HTTP status; in a receipt, the one that the same problem would have as a single write.
     code: u16,
     #[serde(rename = "type")]
     of: ErrorType,
@@ -33,9 +38,12 @@ pub struct ErrorObject {
     details: Vec<Detail>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
 struct Detail {
+    /// A JSONPath from the body, or `path.id`, `query.limit`, `header.if-match`.
     path: String,
+    #[schema(schema_with = parts::rule)]
     rule: &'static str,
     message: String,
 }

@@ -1,6 +1,10 @@
 //! Resources: POST, PUT, DELETE, GET.
 
 use super::error::RegistryError;
+use super::shapes::{
+    IdCursor, IfMatch, IfNoneMatch, Limit, NewResource, Prefer, Resource as ResourceShape, ResourceDraft,
+    ResourceList, ResourcePath, TypePath, WrittenResource,
+};
 use super::{conditions, draft, path, view};
 use crate::http::failure::Failure;
 use crate::http::query::Query;
@@ -19,6 +23,22 @@ const USUAL_LIMIT: usize = 100;
 
 type Answer = Result<HttpResponse, RegistryError>;
 
+/// Create a resource
+#[utoipa::path(
+    post,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}",
+    operation_id = "createResource",
+    security(("scope" = ["registry:write"])),
+    params(TypePath, Prefer),
+    request_body = NewResource,
+    responses(
+        (status = 201, description = "Created", body = WrittenResource, headers(("Location"), ("ETag"))),
+        (status = 202, description = "Captured, and carried out in the background", body = WrittenResource,
+            headers(("Location"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 404, description = "There is no such source or type, and profiles are closed"),
+        (status = 409, description = "The id is taken"),
+    ),
+)]
 pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = body::read(&request, payload, &api.limits).await.and_then(|text| {
@@ -29,6 +49,25 @@ pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> A
     write(&api, &caller, &request, "resource.create", order).await
 }
 
+/// Create a resource, or replace it whole
+///
+/// Replacing is total: what is not sent is gone. What was read can be sent back.
+#[utoipa::path(
+    put,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}/{id}",
+    operation_id = "putResource",
+    security(("scope" = ["registry:write"])),
+    params(ResourcePath, Prefer, IfMatch, IfNoneMatch),
+    request_body = ResourceDraft,
+    responses(
+        (status = 200, description = "Replaced", body = WrittenResource, headers(("ETag"))),
+        (status = 201, description = "Created", body = WrittenResource, headers(("Location"), ("ETag"))),
+        (status = 202, description = "Captured, and carried out in the background", body = WrittenResource,
+            headers(("Location"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 404, description = "There is no such source or type, and profiles are closed"),
+        (status = 412, description = "`If-Match` or `If-None-Match` does not hold"),
+    ),
+)]
 pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = body::read(&request, payload, &api.limits)
@@ -37,6 +76,21 @@ pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answ
     write(&api, &caller, &request, "resource.upsert", order).await
 }
 
+/// Delete a resource
+#[utoipa::path(
+    delete,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}/{id}",
+    operation_id = "deleteResource",
+    security(("scope" = ["registry:write"])),
+    params(ResourcePath, Prefer, IfMatch),
+    responses(
+        (status = 200, description = "Deleted", body = WrittenResource),
+        (status = 202, description = "Captured, and carried out in the background", body = WrittenResource,
+            headers(("Location"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 400, description = "`If-Match` is no list of entity tags"),
+        (status = 412, description = "`If-Match` does not hold"),
+    ),
+)]
 pub async fn delete(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = order_delete(&request);
@@ -124,6 +178,15 @@ fn etag(tag: &str) -> (HeaderName, String) {
     (ETAG, format!("\"{tag}\""))
 }
 
+/// Read a resource
+#[utoipa::path(
+    get,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}/{id}",
+    operation_id = "findResource",
+    security(("scope" = ["registry:read"])),
+    params(ResourcePath),
+    responses((status = 200, description = "The resource itself", body = ResourceShape, headers(("ETag")))),
+)]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let key = path::resource_to_find(&request)?;
@@ -136,6 +199,15 @@ pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
         .body(out))
 }
 
+/// List the resources of a type
+#[utoipa::path(
+    get,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}",
+    operation_id = "listResources",
+    security(("scope" = ["registry:read"])),
+    params(TypePath, Limit, IdCursor),
+    responses((status = 200, description = "In ascending order of id", body = ResourceList)),
+)]
 pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let source = path::key_to_find(&request, "sourceKey")?;
