@@ -1,9 +1,0 @@
-SwaggerUIBundle({
-  dom_id: "#page",
-  url: "openapi.json",
-  deepLinking: true,
-  filter: true,
-  displayOperationId: true,
-  persistAuthorization: false,
-  validatorUrl: null,
-});
