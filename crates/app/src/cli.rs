@@ -75,10 +75,22 @@ Examples:
     /// Later wins: built-in defaults, default.toml and PROFILE.toml in the configuration folder, environment variables
     /// (CARETRACK__SECTION__KEY), options of the command line.
     Config,
+    /// Print the OpenAPI document and exit
+    ///
+    /// What a server answers at /openapi.json and /openapi-3.0.json; none is started for it.
+    #[command(args = hidden_settings())]
+    Openapi(OpenapiArgs),
     #[command(args = hidden_settings())]
     Import(import::ImportArgs),
     #[command(args = hidden_settings())]
     Task(task::TaskArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct OpenapiArgs {
+    /// The version of OpenAPI; 3.0 is for generators that know no newer one
+    #[arg(long, value_name = "VERSION", default_value = "3.1", value_parser = ["3.1", "3.0"])]
+    pub version: String,
 }
 
 /// Options that override the configuration.
@@ -170,7 +182,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes to standard output; unlike `println!` it does not panic when the reader has gone away.
-fn print(text: &str) -> anyhow::Result<()> {
+pub fn print(text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;

@@ -1,29 +1,30 @@
 //! The HTTP side: one module for each dialect, and what they share.
 //!
 //! A handler parses, makes one call on the application, renders. The words of a wire contract live only in its
-//! dialect's module. To add a route, add it to the dialect's `routes` and write its handler beside its like.
+//! dialect's module. How to add a route: `routes.rs`.
 
 mod body;
 mod failure;
 mod health;
-mod idempotency;
 mod json;
+pub mod openapi;
 mod ops;
 mod query;
 mod registry;
 mod request_id;
+mod routes;
+mod service;
 #[cfg(test)]
 mod tests;
 
 use crate::settings::Limits;
-use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
+use actix_web::{App, HttpRequest, HttpServer, web};
 use caretrack_application::{Application, Caller, UseCaseError};
 use caretrack_domain::{Instant, RequestId, Scope};
 use caretrack_ports::IdGenerator;
-use failure::Failure;
+use routes::routes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,10 +80,6 @@ impl Api {
             self.note_refusal(&caller, "access", request).await;
             return Err(denied);
         }
-        if let Err(refusal) = Self::check_key(request) {
-            self.note_refusal(&caller, "access", request).await;
-            return Err(refusal.into());
-        }
         Ok(caller)
     }
 
@@ -108,13 +105,6 @@ fn api_key(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-fn routes(config: &mut web::ServiceConfig) {
-    health::routes(config);
-    ops::routes(config);
-    registry::routes(config);
-    config.default_service(web::to(registry::no_such_path));
-}
-
 /// Binds `listen` and answers until told to stop.
 pub fn serve(
     api: web::Data<Api>,
@@ -126,7 +116,6 @@ pub fn serve(
         App::new()
             .app_data(api.clone())
             .configure(routes)
-            .wrap(from_fn(idempotency::surround))
             .wrap(from_fn(request_id::surround))
     })
     .workers(threads)
@@ -138,25 +127,6 @@ pub fn serve(
     .bind(listen)?;
     let addresses = server.addrs();
     Ok((server.run(), addresses))
-}
-
-/// A path with its methods; others are told which there are.
-fn at<const N: usize>(
-    path: &str,
-    render: fn(Failure) -> HttpResponse,
-    routes: [(Method, Route); N],
-) -> Resource {
-    let names: Vec<_> = routes.iter().map(|(method, _)| method.to_string()).collect();
-    let allow = names.join(", ");
-    let resource = routes
-        .into_iter()
-        .fold(web::resource(path), |resource, (method, route)| {
-            resource.route(route.method(method))
-        });
-    resource.default_service(web::to(move || {
-        let response = render(Failure::WrongMethod { allow: allow.clone() });
-        std::future::ready(response)
-    }))
 }
 
 /// RFC 3339, UTC, milliseconds.

@@ -36,6 +36,7 @@ async fn main() -> ExitCode {
             }
             Err(error) => return wrong(&error),
         },
+        Command::Openapi(args) => cli::print(openapi(&args.version)).map(|()| Exit::Done.into()),
         Command::Import(args) => cli::import::run(args).await,
         Command::Task(args) => cli::task::run(args).await,
     };
@@ -43,6 +44,15 @@ async fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         Exit::Failed.into()
     })
+}
+
+fn openapi(version: &str) -> &'static str {
+    let documents = &http::openapi::DOCUMENTS;
+    if version == "3.0" {
+        &documents.older
+    } else {
+        &documents.newer
+    }
 }
 
 /// One line that names what is wrong with the settings.

@@ -10,7 +10,6 @@ mod authenticate;
 mod bootstrap;
 mod credentials;
 mod error;
-mod idempotency;
 mod order;
 mod patients;
 mod perform;
@@ -29,7 +28,6 @@ pub use authenticate::Caller;
 pub use bootstrap::BootstrapError;
 pub use credentials::{ApiKeyDraft, NewApiKey};
 pub use error::{Needed, UseCaseError};
-pub use idempotency::{Asker, Keeping, Keyed};
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
 pub use resources::Written;
@@ -40,7 +38,6 @@ use caretrack_domain::{
     WorkspaceId,
 };
 use caretrack_ports::{Clock, IdGenerator, Store, StoreError, TaskQueue};
-use idempotency::Turns;
 use recent::Recent;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,7 +76,6 @@ pub struct Application {
     known_types: Recent<(WorkspaceId, Key, Key), ()>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
-    turns: Turns,
 }
 
 impl Application {
@@ -103,7 +99,6 @@ impl Application {
             known_types: Recent::default(),
             loads: Recent::default(),
             ended_tasks: Recent::default(),
-            turns: Turns::default(),
         }
     }
 

@@ -1,12 +1,11 @@
 //! Patients: one record each, known by three identifiers.
 
 use crate::error::until_settled;
-use crate::idempotency::Conclusion;
-use crate::{Application, Asker, Caller, Page, UseCaseError};
+use crate::{Application, Caller, Page, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, LocalPatientId, Patient, PatientId, Refusal, RefusalKind, Scope, Task, WmdaId,
 };
-use caretrack_ports::{Admission, Changes, PatientRef, TaskFilter};
+use caretrack_ports::{Admission, Changes, PatientRef, StoreError, TaskFilter};
 
 /// A patient with what there is about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,27 +20,24 @@ impl Application {
     /// The numbers are sparse: a few draws that all meet a taken one mean that something else is taken.
     const DRAWS: usize = 5;
 
-    pub async fn register_patient<Q: Asker<Patient>>(
+    pub async fn register_patient(
         &self,
-        asker: &Q,
+        caller: &Caller,
         local_id: Option<LocalPatientId>,
-    ) -> Result<Q::Answer, UseCaseError> {
+    ) -> Result<Patient, UseCaseError> {
         let id = PatientId(self.ids.id());
-        let outcome = async {
-            asker.caller().require(Scope::OpsWrite)?;
-            self.once(asker, self.try_register(asker, id, local_id)).await
-        };
-        self.audited(asker, "patient.register", &id.to_string(), outcome.await)
+        let outcome = self.try_register(caller, id, local_id).await;
+        self.audited(caller, "patient.register", &id.to_string(), outcome)
             .await
     }
 
-    async fn try_register<Q: Asker<Patient>>(
+    async fn try_register(
         &self,
-        asker: &Q,
+        caller: &Caller,
         id: PatientId,
         local_id: Option<LocalPatientId>,
-    ) -> Result<Q::Answer, UseCaseError> {
-        let caller = asker.caller();
+    ) -> Result<Patient, UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
         let now = self.now();
         for _ in 0..Self::DRAWS {
             let patient = Patient {
@@ -56,9 +52,12 @@ impl Application {
             let mut changes = Changes::by(caller.author(now), Admission::New);
             changes.audit("patient.register", id.to_string(), AuditOutcome::Done);
             changes.put_patient(None, patient.clone());
-            match self.conclude(asker, changes, Conclusion::of(patient)).await {
-                Err(error) if error.is_duplicate() => {}
-                concluded => return concluded,
+            match self.store.commit(changes).await {
+                Ok(_) => return Ok(patient),
+                Err(StoreError::Duplicate) => {}
+                Err(error @ (StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_))) => {
+                    return Err(error.into());
+                }
             }
         }
         // The identifier itself is personal data, and the caller knows it.
@@ -101,32 +100,27 @@ impl Application {
         Ok(Page::of(patients, limit))
     }
 
-    pub async fn set_patient_active<Q: Asker<Patient>>(
+    pub async fn set_patient_active(
         &self,
-        asker: &Q,
+        caller: &Caller,
         by: PatientRef,
         active: bool,
-    ) -> Result<Q::Answer, UseCaseError> {
+    ) -> Result<Patient, UseCaseError> {
         let target = match by {
             PatientRef::Id(id) => id.to_string(),
             PatientRef::Wmda(number) => number.number().to_string(),
         };
-        let outcome = async {
-            asker.caller().require(Scope::OpsWrite)?;
-            let work = until_settled(|| self.try_set_active(asker, by, active));
-            self.once(asker, work).await
-        };
-        self.audited(asker, "patient.change", &target, outcome.await)
-            .await
+        let outcome = until_settled(|| self.try_set_active(caller, by, active)).await;
+        self.audited(caller, "patient.change", &target, outcome).await
     }
 
-    async fn try_set_active<Q: Asker<Patient>>(
+    async fn try_set_active(
         &self,
-        asker: &Q,
+        caller: &Caller,
         by: PatientRef,
         active: bool,
-    ) -> Result<Q::Answer, UseCaseError> {
-        let caller = asker.caller();
+    ) -> Result<Patient, UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
         let before = self.patient(caller, by).await?;
         let patient = Patient {
             active,
@@ -136,7 +130,8 @@ impl Application {
         let mut changes = Changes::by(caller.author(self.now()), Admission::New);
         changes.audit("patient.change", patient.id.to_string(), AuditOutcome::Done);
         changes.put_patient(Some(before.revision), patient.clone());
-        self.conclude(asker, changes, Conclusion::of(patient)).await
+        self.store.commit(changes).await?;
+        Ok(patient)
     }
 
     async fn patient(&self, caller: &Caller, by: PatientRef) -> Result<Patient, UseCaseError> {

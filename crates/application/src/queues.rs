@@ -1,7 +1,6 @@
 //! How each kind of work stands, and switching a kind off and on.
 
-use crate::idempotency::Conclusion;
-use crate::{Application, Asker, Caller, UseCaseError};
+use crate::{Application, Caller, UseCaseError};
 use caretrack_domain::{AuditOutcome, Scope, TaskKind};
 use caretrack_ports::{Admission, Changes, Pause, QueueFigures};
 
@@ -13,29 +12,25 @@ impl Application {
     }
 
     /// Workers stop taking that kind of task of the workspace, or start again; running ones go on.
-    pub async fn pause_queue<Q: Asker<()>>(
+    pub async fn pause_queue(
         &self,
-        asker: &Q,
+        caller: &Caller,
         kind: TaskKind,
         paused: bool,
-    ) -> Result<Q::Answer, UseCaseError> {
+    ) -> Result<(), UseCaseError> {
         let action = if paused { "queue.pause" } else { "queue.resume" };
-        let outcome = async {
-            asker.caller().require(Scope::OpsWrite)?;
-            self.once(asker, self.try_pause(asker, kind, paused, action))
-                .await
-        };
-        self.audited(asker, action, kind.into(), outcome.await).await
+        let outcome = self.try_pause(caller, kind, paused, action).await;
+        self.audited(caller, action, kind.into(), outcome).await
     }
 
-    async fn try_pause<Q: Asker<()>>(
+    async fn try_pause(
         &self,
-        asker: &Q,
+        caller: &Caller,
         kind: TaskKind,
         paused: bool,
         action: &str,
-    ) -> Result<Q::Answer, UseCaseError> {
-        let caller = asker.caller();
+    ) -> Result<(), UseCaseError> {
+        caller.require(Scope::OpsWrite)?;
         let mut changes = Changes::by(caller.author(self.now()), Admission::Continuing);
         changes.audit(action, kind.to_string(), AuditOutcome::Done);
         changes.pause(Pause {
@@ -43,6 +38,7 @@ impl Application {
             kind,
             paused,
         });
-        self.conclude(asker, changes, Conclusion::of(())).await
+        self.store.commit(changes).await?;
+        Ok(())
     }
 }

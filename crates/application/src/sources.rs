@@ -1,7 +1,6 @@
 //! Sources and types: reading them, and what a write may make of those that are missing.
 
-use crate::idempotency::Conclusion;
-use crate::{Application, Asker, Caller, Page, ResourceOrder, UseCaseError};
+use crate::{Application, Caller, Page, ResourceOrder, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, Definition, Instant, Key, Refusal, RefusalKind, Scope, Source, WorkspaceId,
 };
@@ -38,13 +37,8 @@ pub(crate) fn no_type(source: &Key, of: &Key) -> Refusal {
 
 impl Application {
     /// Makes a source; `false` if it was there.
-    pub async fn put_source<Q: Asker<bool>>(&self, asker: &Q, key: Key) -> Result<Q::Answer, UseCaseError> {
-        asker.caller().require(Scope::RegistryAdmin)?;
-        self.once(asker, self.try_put_source(asker, key)).await
-    }
-
-    async fn try_put_source<Q: Asker<bool>>(&self, asker: &Q, key: Key) -> Result<Q::Answer, UseCaseError> {
-        let caller = asker.caller();
+    pub async fn put_source(&self, caller: &Caller, key: Key) -> Result<bool, UseCaseError> {
+        caller.require(Scope::RegistryAdmin)?;
         let workspace = caller.who.workspace;
         let is_new = self.store.find_source(workspace, &key).await?.is_none();
         let now = self.now();
@@ -55,7 +49,8 @@ impl Application {
             key,
             created_at: now,
         });
-        self.conclude(asker, changes, Conclusion::of(is_new)).await
+        self.store.commit(changes).await?;
+        Ok(is_new)
     }
 
     pub async fn find_source(&self, caller: &Caller, key: &Key) -> Result<Source, UseCaseError> {

@@ -2,27 +2,47 @@
 
 use super::Api;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .route("/health/live", web::get().to(live))
-        .route("/health/ready", web::get().to(ready));
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
 }
 
-async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "live"}))
+/// Whether the process is alive
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "live",
+    responses((status = 200, description = "It is", body = Health)),
+)]
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "live" })
 }
 
-async fn ready(api: web::Data<Api>) -> HttpResponse {
+/// Whether it may be sent requests
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "ready",
+    responses(
+        (status = 200, description = "It may", body = Health),
+        (status = 503, description = "It may not", body = Health),
+    ),
+)]
+pub async fn ready(api: web::Data<Api>) -> HttpResponse {
     if api.is_stopping() {
-        return HttpResponse::ServiceUnavailable().json(json!({"status": "stopping"}));
+        return HttpResponse::ServiceUnavailable().json(Health { status: "stopping" });
     }
     match api.application.check().await {
-        Ok(()) => HttpResponse::Ok().json(json!({"status": "ready"})),
+        Ok(()) => HttpResponse::Ok().json(Health { status: "ready" }),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            HttpResponse::ServiceUnavailable().json(json!({"status": "the store is not available"}))
+            HttpResponse::ServiceUnavailable().json(Health {
+                status: "the store is not available",
+            })
         }
     }
 }

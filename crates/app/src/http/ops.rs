@@ -5,94 +5,57 @@ mod patients;
 mod problem;
 mod queues;
 mod records;
+mod shapes;
 mod tasks;
 mod view;
 
-pub use problem::fault;
+pub use problem::{ProblemDetails, fault, render};
 
-use super::failure::Failure;
+use super::openapi::{Credential, Errors};
 use super::query::Query;
-use super::{Api, at, body};
-use actix_web::http::Method;
-use actix_web::web::{self, Payload};
+use super::routes::{Dialect, operations};
+use super::{Api, body};
+use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use caretrack_application::{Caller, Page};
 use caretrack_domain::{Refusal, Scope};
-use problem::{OpsError, render};
-use serde_json::{Value, json};
+use problem::OpsError;
+use serde::Serialize;
+use view::List;
 
 type Answer = Result<HttpResponse, OpsError>;
 
-pub fn routes(config: &mut web::ServiceConfig) {
-    let (get, post) = (Method::GET, Method::POST);
-    let scope = web::scope("/ops/v1")
-        .service(at(
-            "/workspaces",
-            render,
-            [
-                (get.clone(), web::to(records::list_workspaces)),
-                (post.clone(), web::to(records::add_workspace)),
-            ],
-        ))
-        .service(at(
-            "/audit",
-            render,
-            [(get.clone(), web::to(records::list_audit))],
-        ))
-        .service(at(
-            "/credentials",
-            render,
-            [
-                (get.clone(), web::to(credentials::list)),
-                (post.clone(), web::to(credentials::add)),
-            ],
-        ))
-        .service(at(
-            "/credentials/{id}",
-            render,
-            [(Method::DELETE, web::to(credentials::revoke))],
-        ))
-        .service(at("/tasks", render, [(get.clone(), web::to(tasks::list))]))
-        .service(at("/tasks/{id}", render, [(get.clone(), web::to(tasks::find))]))
-        .service(at(
-            "/tasks/{id}/cancel",
-            render,
-            [(post.clone(), web::to(tasks::cancel))],
-        ))
-        .service(at(
-            "/tasks/{id}/retry",
-            render,
-            [(post.clone(), web::to(tasks::retry))],
-        ))
-        .service(at("/queues", render, [(get.clone(), web::to(queues::list))]))
-        .service(at(
-            "/queues/{kind}/pause",
-            render,
-            [(post.clone(), web::to(queues::pause))],
-        ))
-        .service(at(
-            "/queues/{kind}/resume",
-            render,
-            [(post.clone(), web::to(queues::resume))],
-        ))
-        .service(at(
-            "/patients",
-            render,
-            [
-                (get.clone(), web::to(patients::list)),
-                (post, web::to(patients::register)),
-            ],
-        ))
-        .service(at(
-            "/patients/{id}",
-            render,
-            [
-                (get, web::to(patients::find)),
-                (Method::PATCH, web::to(patients::change)),
-            ],
-        ));
-    config.service(scope.default_service(web::to(async || render(Failure::NoSuchPath))));
-}
+pub static DIALECT: Dialect = Dialect {
+    name: "ops",
+    about: "What operators see and do. Errors are problems (RFC 9457); lists are paged by cursor.",
+    prefixes: &["/ops"],
+    operations: || {
+        operations![
+            records::list_workspaces,
+            records::add_workspace,
+            records::list_audit,
+            credentials::list,
+            credentials::add,
+            credentials::revoke,
+            tasks::list,
+            tasks::find,
+            tasks::cancel,
+            tasks::retry,
+            queues::list,
+            queues::pause,
+            queues::resume,
+            patients::list,
+            patients::register,
+            patients::find,
+            patients::change,
+        ]
+    },
+    undocumented: |_| {},
+    render,
+    fault,
+    errors: Errors::shown_as::<problem::ProblemDetails>("application/problem+json"),
+    credentials: &[Credential::ApiKey, Credential::Bearer],
+};
 
 /// Reads a body that changes something; what is wrong with it is noted, as every refusal.
 async fn read<T>(
@@ -118,19 +81,19 @@ fn limit(query: &Query) -> Result<usize, Refusal> {
 }
 
 /// `items`, and `next` if there is more.
-fn shown_page<T, C: ToString>(
+fn shown_page<T, V: Serialize, C: ToString>(
     page: &Page<T>,
-    show: impl Fn(&T) -> Value,
+    show: impl Fn(&T) -> V,
     cursor: impl Fn(&T) -> C,
 ) -> HttpResponse {
-    HttpResponse::Ok().json(page_value(page, show, cursor))
+    HttpResponse::Ok().json(listed(page, show, cursor))
 }
 
-fn page_value<T, C: ToString>(page: &Page<T>, show: impl Fn(&T) -> Value, cursor: impl Fn(&T) -> C) -> Value {
-    let items: Vec<_> = page.items.iter().map(show).collect();
-    match page.items.last().filter(|_| page.more) {
-        Some(last) => json!({"items": items, "next": cursor(last).to_string()}),
-        None => json!({"items": items}),
+fn listed<T, V, C: ToString>(page: &Page<T>, show: impl Fn(&T) -> V, cursor: impl Fn(&T) -> C) -> List<V> {
+    let last = page.items.last().filter(|_| page.more);
+    List {
+        items: page.items.iter().map(show).collect(),
+        next: last.map(|last| cursor(last).to_string()),
     }
 }
 

@@ -5,66 +5,45 @@ mod draft;
 mod error;
 mod path;
 mod resources;
+mod shapes;
 mod sources;
 mod tasks;
 mod view;
 
-pub use error::fault;
-
+use super::Api;
 use super::failure::Failure;
-use super::{Api, at};
-use actix_web::http::Method;
+use super::openapi::{Credential, Errors};
+use super::routes::{Dialect, operations};
 use actix_web::{HttpRequest, HttpResponse, web};
-use error::{RegistryError, render};
+use error::{ErrorObject, RegistryError, fault, render};
 
-pub fn routes(config: &mut web::ServiceConfig) {
-    let resources = "/sources/{sourceKey}/v1/resources/{resourceType}";
-    config
-        // First what is asked for most: paths are tried in this order.
-        .service(at(
-            &format!("{resources}/{{id}}"),
-            render,
-            [
-                (Method::GET, web::to(resources::find)),
-                (Method::PUT, web::to(resources::put)),
-                (Method::DELETE, web::to(resources::delete)),
-            ],
-        ))
-        .service(at(
-            "/sources/{sourceKey}/v1/tasks/{taskId}",
-            render,
-            [(Method::GET, web::to(tasks::find))],
-        ))
-        .service(at(
-            "/catalog/v1/sources",
-            render,
-            [(Method::GET, web::to(sources::list))],
-        ))
-        .service(at(
-            "/catalog/v1/sources/{sourceKey}",
-            render,
-            [
-                (Method::GET, web::to(sources::find)),
-                (Method::PUT, web::to(sources::put)),
-            ],
-        ))
-        .service(at(
-            "/sources/{sourceKey}/v1/profiles/{profileKey}",
-            render,
-            [(Method::GET, web::to(sources::profile))],
-        ))
-        // A key that no type has; bulk writes have a path of their own.
-        .service(
-            web::resource("/sources/{sourceKey}/v1/resources/bulk").default_service(web::to(no_such_path)),
-        )
-        .service(at(
-            resources,
-            render,
-            [
-                (Method::GET, web::to(resources::list)),
-                (Method::POST, web::to(resources::create)),
-            ],
-        ));
+pub static DIALECT: Dialect = Dialect {
+    name: "registry",
+    about: "Resources in sources, and the tasks that their writes are.",
+    prefixes: &["/sources", "/catalog", "/partitions", "/mdm", "/operations"],
+    operations: || {
+        operations![
+            // First what is asked for most: paths are tried in this order.
+            resources::find,
+            resources::put,
+            resources::delete,
+            tasks::find,
+            sources::list,
+            sources::find,
+            sources::put,
+            sources::profile,
+            resources::list,
+            resources::create,
+        ]
+    },
+    undocumented: exclude,
+    render,
+    fault,
+    errors: Errors::shown_as::<ErrorObject>("application/json"),
+    credentials: &[Credential::ApiKey, Credential::Bearer],
+};
+
+fn exclude(config: &mut web::ServiceConfig) {
     for path in [
         "/sources/{sourceKey}/v1/objects{tail:(/.*)?}",
         "/sources/{sourceKey}/v1/partitions{tail:(/.*)?}",
@@ -80,8 +59,4 @@ pub fn routes(config: &mut web::ServiceConfig) {
 async fn excluded(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, RegistryError> {
     api.caller(&request).await?;
     Err(Failure::Excluded.into())
-}
-
-pub async fn no_such_path() -> HttpResponse {
-    render(Failure::NoSuchPath)
 }

@@ -1,6 +1,7 @@
 //! Around every request: its id, its span, and an answer even if a handler panics.
 
-use super::{Api, ops, registry};
+use super::Api;
+use super::routes::Dialect;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -34,7 +35,7 @@ pub async fn surround<B: MessageBody + 'static>(
         .unwrap_or_else(|| api.new_request_id());
     let header = HeaderValue::from_str(id.as_str());
     let span = tracing::info_span!("request", request.id = id.as_str());
-    let for_operators = request.path().starts_with("/ops/");
+    let dialect = Dialect::of(request.path());
     request.extensions_mut().insert(id);
 
     let answering = AssertUnwindSafe(next.call(request))
@@ -43,11 +44,7 @@ pub async fn surround<B: MessageBody + 'static>(
     let Ok(answered) = answering.await else {
         span.in_scope(|| tracing::error!("a handler panicked"));
         let header = header.ok();
-        return Err(Panicked {
-            for_operators,
-            header,
-        }
-        .into());
+        return Err(Panicked { dialect, header }.into());
     };
     let mut response = answered?;
     if let Ok(header) = header {
@@ -63,10 +60,15 @@ pub async fn surround<B: MessageBody + 'static>(
 }
 
 /// A fault in our own code; the connection lives on.
-#[derive(Debug)]
 struct Panicked {
-    for_operators: bool,
+    dialect: &'static Dialect,
     header: Option<HeaderValue>,
+}
+
+impl fmt::Debug for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Panicked {
@@ -77,11 +79,7 @@ impl fmt::Display for Panicked {
 
 impl ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
-        let mut response = if self.for_operators {
-            ops::fault()
-        } else {
-            registry::fault()
-        };
+        let mut response = (self.dialect.fault)();
         if let Some(header) = &self.header {
             response.headers_mut().insert(HEADER, header.clone());
         }

@@ -85,7 +85,7 @@ async fn every_error_is_a_problem(tenant: &Tenant) {
     let wrong = api.call(Method::DELETE, "/ops/v1/patients").await.problem(405);
     let mut allow: Vec<_> = wrong.header("allow").split(", ").collect();
     allow.sort_unstable();
-    assert_eq!(allow, ["GET", "POST"]);
+    assert_eq!(allow, ["GET", "HEAD", "OPTIONS", "POST"]);
     let problem = api
         .post("/ops/v1/patients", json!({"patientId": 5, "x": 1}))
         .await

@@ -136,5 +136,5 @@ async fn a_kind_that_is_none_is_not_found(tenant: &Tenant) {
         .get("/ops/v1/queues/registry.write/pause")
         .await
         .problem(405);
-    assert_eq!(answer.header("allow"), "POST");
+    assert_eq!(answer.header("allow"), "POST, OPTIONS");
 }

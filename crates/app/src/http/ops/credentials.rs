@@ -1,14 +1,15 @@
 //! API keys: make, list, revoke.
 
+use super::shapes::{CredentialDraft, CredentialPath, IdCursor, Limit};
+use super::view::{CredentialView, List, NewCredential};
 use super::{Answer, limit, read, segment, shown_page, view};
 use crate::http::Api;
 use crate::http::failure::Failure;
-use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_application::{ApiKeyDraft, NewApiKey};
+use caretrack_application::ApiKeyDraft;
 use caretrack_domain::{CredentialId, Key, Problems, Refusal, Rule, Scope, Scopes};
 use uuid::Uuid;
 
@@ -16,14 +17,27 @@ use uuid::Uuid;
 const API_KEY: &str = "api_key";
 const LONGEST_NAME: usize = 200;
 
+/// Make a credential
+///
+/// Only the administrator may name another workspace.
+#[utoipa::path(
+    post,
+    path = "/ops/v1/credentials",
+    operation_id = "addCredential",
+    security(("scope" = ["ops:write"])),
+    request_body = CredentialDraft,
+    responses(
+        (status = 201, description = "Made; the secret is shown this once", body = NewCredential),
+        (status = 422, description = "The workspace is not there"),
+    ),
+)]
 pub async fn add(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, draft) = read(&api, &request, payload, "credential.add", read_draft).await?;
-    let told = tell(&request, &caller, |made: &NewApiKey| {
-        let mut shown = view::credential(&made.credential);
-        shown["secret"] = made.secret.as_str().into();
-        HttpResponse::Created().json(shown)
-    });
-    Ok(api.application.add_api_key(&told, draft).await?)
+    let made = api.application.add_api_key(&caller, draft).await?;
+    Ok(HttpResponse::Created().json(NewCredential {
+        credential: view::credential(&made.credential),
+        secret: made.secret,
+    }))
 }
 
 fn read_draft(text: &str) -> Result<ApiKeyDraft, Refusal> {
@@ -62,6 +76,15 @@ fn read_draft(text: &str) -> Result<ApiKeyDraft, Refusal> {
     }
 }
 
+/// List the credentials
+#[utoipa::path(
+    get,
+    path = "/ops/v1/credentials",
+    operation_id = "listCredentials",
+    security(("scope" = ["ops:read"])),
+    params(Limit, IdCursor),
+    responses((status = 200, description = "By id, without secrets", body = List<CredentialView>)),
+)]
 pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);
@@ -73,9 +96,22 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     Ok(shown_page(&page, view::credential, |last| last.id))
 }
 
+/// Revoke a credential
+#[utoipa::path(
+    delete,
+    path = "/ops/v1/credentials/{id}",
+    operation_id = "revokeCredential",
+    security(("scope" = ["ops:write"])),
+    params(CredentialPath),
+    responses(
+        (status = 204, description = "Revoked, at once"),
+    ),
+)]
 pub async fn revoke(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsWrite).await?;
     let id = Uuid::try_parse(segment(&request, "id")).map_err(|_| Failure::no_such_record())?;
-    let told = tell(&request, &caller, |(): &()| HttpResponse::NoContent().finish());
-    Ok(api.application.revoke_credential(&told, CredentialId(id)).await?)
+    api.application
+        .revoke_credential(&caller, CredentialId(id))
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -1,28 +1,38 @@
 //! Patients: register, find by either identifier, list, switch on and off.
 
+use super::shapes::{IdCursor, Limit, NewPatient, PatientChange, PatientPath};
+use super::view::{List, PatientRecord, PatientView};
 use super::{Answer, limit, read, segment, shown_page, view};
 use crate::http::Api;
 use crate::http::failure::Failure;
-use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_domain::{LocalPatientId, Patient, PatientId, Problems, Refusal, Rule, Scope, WmdaId};
+use caretrack_domain::{LocalPatientId, PatientId, Problems, Refusal, Rule, Scope, WmdaId};
 use caretrack_ports::PatientRef;
-use serde_json::Value;
 use uuid::Uuid;
 
+/// Register a patient
+#[utoipa::path(
+    post,
+    path = "/ops/v1/patients",
+    operation_id = "registerPatient",
+    security(("scope" = ["ops:write"])),
+    request_body = NewPatient,
+    responses(
+        (status = 201, description = "Registered", body = PatientView, headers(("Location"))),
+        (status = 409, description = "The local identifier is taken"),
+    ),
+)]
 pub async fn register(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, local_id) = read(&api, &request, payload, "patient.register", read_new).await?;
-    let told = tell(&request, &caller, |patient: &Patient| {
-        let location = format!("/ops/v1/patients/{}", patient.id);
-        HttpResponse::Created()
-            .insert_header((LOCATION, location))
-            .json(view::patient(patient))
-    });
-    Ok(api.application.register_patient(&told, local_id).await?)
+    let patient = api.application.register_patient(&caller, local_id).await?;
+    let location = format!("/ops/v1/patients/{}", patient.id);
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, location))
+        .json(view::patient(&patient)))
 }
 
 fn read_new(text: &str) -> Result<Option<LocalPatientId>, Refusal> {
@@ -42,13 +52,23 @@ fn read_new(text: &str) -> Result<Option<LocalPatientId>, Refusal> {
     Ok(parsed.flatten())
 }
 
+/// Switch a patient on or off
+#[utoipa::path(
+    patch,
+    path = "/ops/v1/patients/{id}",
+    operation_id = "changePatient",
+    security(("scope" = ["ops:write"])),
+    params(PatientPath),
+    request_body = PatientChange,
+    responses((status = 200, description = "As it is now", body = PatientView)),
+)]
 pub async fn change(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, active) = read(&api, &request, payload, "patient.change", read_change).await?;
-    let told = tell(&request, &caller, |patient| {
-        HttpResponse::Ok().json(view::patient(patient))
-    });
-    let patient = named(&request)?;
-    Ok(api.application.set_patient_active(&told, patient, active).await?)
+    let patient = api
+        .application
+        .set_patient_active(&caller, named(&request)?, active)
+        .await?;
+    Ok(HttpResponse::Ok().json(view::patient(&patient)))
 }
 
 fn read_change(text: &str) -> Result<bool, Refusal> {
@@ -61,19 +81,35 @@ fn read_change(text: &str) -> Result<bool, Refusal> {
         .ok_or_else(|| problems.into())
 }
 
+/// Look at a patient
+#[utoipa::path(
+    get,
+    path = "/ops/v1/patients/{id}",
+    operation_id = "findPatient",
+    security(("scope" = ["ops:read"])),
+    params(PatientPath),
+    responses((status = 200, description = "The patient", body = PatientRecord)),
+)]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let record = api.application.find_patient(&caller, named(&request)?).await?;
-    let mut shown = view::patient(&record.patient);
     let now = api.application.now();
-    shown["recentTasks"] = record
-        .recent_tasks
-        .iter()
-        .map(|task| view::task(task, now))
-        .collect::<Value>();
-    Ok(HttpResponse::Ok().json(shown))
+    let tasks = record.recent_tasks.iter();
+    Ok(HttpResponse::Ok().json(PatientRecord {
+        patient: view::patient(&record.patient),
+        recent_tasks: tasks.map(|task| view::task::task(task, now)).collect(),
+    }))
 }
 
+/// List the patients
+#[utoipa::path(
+    get,
+    path = "/ops/v1/patients",
+    operation_id = "listPatients",
+    security(("scope" = ["ops:read"])),
+    params(Limit, IdCursor),
+    responses((status = 200, description = "By id", body = List<PatientView>)),
+)]
 pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);

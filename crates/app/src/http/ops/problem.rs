@@ -1,13 +1,29 @@
 //! Problem details (RFC 9457), with the fields that are wrong in `errors`.
 
-use crate::http::failure::{Failure, key_conflict};
+use super::view::task::{ProblemView, problem};
+use crate::http::failure::Failure;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use caretrack_application::UseCaseError;
 use caretrack_domain::{Problem, Refusal, RefusalKind};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::fmt;
+use utoipa::ToSchema;
+
+/// Problem details (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDetails<'a> {
+    #[serde(rename = "type")]
+    of: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    /// What is wrong with the request, place by place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<ProblemView>>,
+}
 
 /// A failure on its way to becoming a problem.
 #[derive(Debug)]
@@ -25,22 +41,17 @@ pub fn fault() -> HttpResponse {
 const FAULT: &str = "Something went wrong here; the request id tells us what.";
 
 fn answer(status: StatusCode, detail: &str, problems: &[Problem]) -> HttpResponse {
-    let mut body = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    if !problems.is_empty() {
-        let error = |problem: &Problem| {
-            let rule: &str = problem.rule.into();
-            json!({"path": problem.path, "rule": rule, "message": problem.message})
-        };
-        body["errors"] = problems.iter().map(error).collect::<Value>();
-    }
+    let errors = (!problems.is_empty()).then(|| problems.iter().map(problem).collect());
+    // `json` keeps the content type that is there.
     HttpResponse::build(status)
         .content_type("application/problem+json")
-        .body(body.to_string())
+        .json(ProblemDetails {
+            of: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            errors,
+        })
 }
 
 impl OpsError {
@@ -49,7 +60,6 @@ impl OpsError {
             Failure::UseCase(error) => match error {
                 UseCaseError::Refused(refusal) => (status(refusal.kind), refusal.message.clone()),
                 UseCaseError::TaskRefused(refused) => (StatusCode::CONFLICT, format!("{refused}.")),
-                UseCaseError::Key(conflict) => (key_conflict(*conflict), format!("Not now: {conflict}.")),
                 UseCaseError::Unauthenticated => (
                     StatusCode::UNAUTHORIZED,
                     "There is no credential, or a bad one.".to_owned(),
@@ -89,7 +99,6 @@ impl OpsError {
             Failure::UseCase(UseCaseError::Refused(refusal)) => &refusal.problems,
             Failure::UseCase(
                 UseCaseError::TaskRefused(_)
-                | UseCaseError::Key(_)
                 | UseCaseError::Unauthenticated
                 | UseCaseError::Forbidden(_)
                 | UseCaseError::Unavailable(_)
@@ -142,7 +151,7 @@ impl ResponseError for OpsError {
                 actix_web::http::header::HeaderValue::from_static("Bearer"),
             );
         }
-        if self.0.may_pass_soon() {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs().into());
         }
         response

@@ -1,20 +1,33 @@
 //! Workspaces, and the audit log.
 
+use super::shapes::{KeyCursor, Limit, NewWorkspace, NumberCursor};
+use super::view::{AuditView, List, WorkspaceView};
 use super::{Answer, limit, read, shown_page, view};
 use crate::http::Api;
-use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use caretrack_domain::{Key, Problems, Refusal, Rule, Scope, WorkspaceOptions};
 
+/// Make a workspace
+///
+/// Only the administrator may.
+#[utoipa::path(
+    post,
+    path = "/ops/v1/workspaces",
+    operation_id = "addWorkspace",
+    security(("scope" = ["ops:write"])),
+    request_body = NewWorkspace,
+    responses(
+        (status = 201, description = "Made", body = WorkspaceView),
+        (status = 409, description = "The key is taken"),
+    ),
+)]
 pub async fn add_workspace(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, (key, options)) = read(&api, &request, payload, "workspace.add", read_workspace).await?;
-    let told = tell(&request, &caller, |workspace| {
-        HttpResponse::Created().json(view::workspace(workspace))
-    });
-    Ok(api.application.add_workspace(&told, key, options).await?)
+    let workspace = api.application.add_workspace(&caller, key, options).await?;
+    Ok(HttpResponse::Created().json(view::workspace(&workspace)))
 }
 
 fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {
@@ -37,6 +50,17 @@ fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {
     }
 }
 
+/// List the workspaces
+///
+/// The administrator sees all of them, others their own.
+#[utoipa::path(
+    get,
+    path = "/ops/v1/workspaces",
+    operation_id = "listWorkspaces",
+    security(("scope" = ["ops:read"])),
+    params(Limit, KeyCursor),
+    responses((status = 200, description = "By key", body = List<WorkspaceView>)),
+)]
 pub async fn list_workspaces(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);
@@ -48,6 +72,15 @@ pub async fn list_workspaces(api: Data<Api>, request: HttpRequest) -> Answer {
     Ok(shown_page(&page, view::workspace, |last| last.key.clone()))
 }
 
+/// List the audit entries
+#[utoipa::path(
+    get,
+    path = "/ops/v1/audit",
+    operation_id = "listAudit",
+    security(("scope" = ["ops:read"])),
+    params(Limit, NumberCursor),
+    responses((status = 200, description = "Newest first", body = List<AuditView>)),
+)]
 pub async fn list_audit(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);

@@ -1,19 +1,30 @@
 //! Tasks: list, look at one from all sides, cancel, try again.
 
-use super::{Answer, limit, page_value, segment, shown_page, view};
+use super::shapes::{Limit, NumberCursor, TaskPath, TaskQuery};
+use super::view::List;
+use super::view::task::{self, TaskDetails, TaskView};
+use super::{Answer, limit, listed, segment, shown_page};
 use crate::http::Api;
 use crate::http::failure::Failure;
-use crate::http::idempotency::tell;
 use crate::http::query::Query;
 use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_domain::{Instant, Refusal, Scope, Task, TaskId};
+use caretrack_domain::{Instant, Refusal, Scope, TaskId};
 use caretrack_ports::TaskFilter;
 use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+/// List the tasks
+#[utoipa::path(
+    get,
+    path = "/ops/v1/tasks",
+    operation_id = "listTasks",
+    security(("scope" = ["ops:read"])),
+    params(TaskQuery, Limit, NumberCursor),
+    responses((status = 200, description = "Newest first", body = List<TaskView>)),
+)]
 pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);
@@ -37,7 +48,7 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let now = api.application.now();
     Ok(shown_page(
         &page,
-        |task| view::task(task, now),
+        |task| task::task(task, now),
         caretrack_domain::Task::place,
     ))
 }
@@ -50,6 +61,15 @@ fn instant(query: &Query, name: &str) -> Result<Option<Instant>, Refusal> {
     })
 }
 
+/// Look at a task from all sides
+#[utoipa::path(
+    get,
+    path = "/ops/v1/tasks/{id}",
+    operation_id = "findTask",
+    security(("scope" = ["ops:read"])),
+    params(TaskPath, Limit, NumberCursor),
+    responses((status = 200, description = "The task, with a page of its receipts", body = TaskDetails)),
+)]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);
@@ -59,30 +79,51 @@ pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
         .application
         .receipts(&caller, &task, from.unwrap_or(0), limit)
         .await?;
-    let mut shown = view::task(&task, api.application.now());
-    shown["attempts"] = view::attempts(&task);
-    shown["timeline"] = view::timeline(&task);
-    shown["receipts"] = page_value(&receipts, view::receipt, |last| last.seq + 1);
-    Ok(HttpResponse::Ok().json(shown))
+    Ok(HttpResponse::Ok().json(TaskDetails {
+        task: task::task(&task, api.application.now()),
+        attempts: task::attempts(&task),
+        timeline: task::timeline(&task),
+        receipts: listed(&receipts, task::receipt, |last| last.seq + 1),
+    }))
 }
 
+/// Cancel a task
+#[utoipa::path(
+    post,
+    path = "/ops/v1/tasks/{id}/cancel",
+    operation_id = "cancelTask",
+    security(("scope" = ["ops:write"])),
+    params(TaskPath),
+    responses(
+        (status = 200, description = "Cancelled, or told to stop", body = TaskView),
+        (status = 409, description = "It has ended"),
+    ),
+)]
 pub async fn cancel(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsWrite).await?;
-    let told = tell(&request, &caller, |task| {
-        HttpResponse::Ok().json(view::task(task, api.application.now()))
-    });
-    Ok(api.application.cancel_task(&told, id(&request)?).await?)
+    let task = api.application.cancel_task(&caller, id(&request)?).await?;
+    Ok(HttpResponse::Ok().json(task::task(&task, api.application.now())))
 }
 
+/// Try a broken task again
+#[utoipa::path(
+    post,
+    path = "/ops/v1/tasks/{id}/retry",
+    operation_id = "retryTask",
+    security(("scope" = ["ops:write"])),
+    params(TaskPath),
+    responses(
+        (status = 201, description = "A new task that names the old one", body = TaskView, headers(("Location"))),
+        (status = 409, description = "It is not broken"),
+    ),
+)]
 pub async fn retry(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsWrite).await?;
-    let told = tell(&request, &caller, |task: &Task| {
-        let location = format!("/ops/v1/tasks/{}", task.id());
-        HttpResponse::Created()
-            .insert_header((LOCATION, location))
-            .json(view::task(task, api.application.now()))
-    });
-    Ok(api.application.retry_task(&told, id(&request)?).await?)
+    let task = api.application.retry_task(&caller, id(&request)?).await?;
+    let location = format!("/ops/v1/tasks/{}", task.id());
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, location))
+        .json(task::task(&task, api.application.now())))
 }
 
 /// A UUID, or its digits with or without the prefix that a dialect gives them.

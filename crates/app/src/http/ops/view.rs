@@ -1,248 +1,237 @@
-//! How operators are shown what there is.
+//! How operators are shown what there is; a member that says nothing is left out.
 
+pub mod task;
+
+use crate::http::openapi::parts;
 use crate::http::rfc3339;
-use caretrack_domain::{
-    Actor, Attempt, AuditEntry, Credential, Failure, Instant, LocalPatientId, Operation, Patient, Problem,
-    Receipt, ReceiptStatus, Refusal, Task, TaskState, Workspace,
-};
+use caretrack_domain::{Actor, AuditEntry, Credential, Instant, LocalPatientId, Patient, Workspace};
 use caretrack_ports::QueueFigures;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// An object without the members that say nothing.
-fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let said = members.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(
-        said.map(|(name, value)| (name.to_owned(), value))
-            .collect::<Map<_, _>>(),
-    )
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct List<T> {
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
-fn time(at: Option<Instant>) -> Value {
-    at.map(rfc3339).into()
+/// The isolation boundary; every record belongs to one.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Workspace)]
+pub struct WorkspaceView {
+    id: Uuid,
+    #[schema(schema_with = parts::key)]
+    key: String,
+    options: Options,
+    #[schema(format = DateTime)]
+    created_at: String,
 }
 
-pub fn workspace(workspace: &Workspace) -> Value {
-    json!({
-        "id": workspace.id, "key": workspace.key, "options": workspace.options,
-        "createdAt": rfc3339(workspace.created_at),
+/// A workspace's own values of settings; what is absent follows the server's configuration.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WorkspaceOptions)]
+pub struct Options {
+    #[serde(rename = "registry.open_profiles", skip_serializing_if = "Option::is_none")]
+    open_profiles: Option<bool>,
+}
+
+pub fn workspace(workspace: &Workspace) -> WorkspaceView {
+    WorkspaceView {
+        id: workspace.id.0,
+        key: workspace.key.to_string(),
+        options: Options {
+            open_profiles: workspace.options.open_profiles,
+        },
+        created_at: rfc3339(workspace.created_at),
+    }
+}
+
+/// What may act in a workspace; its secret is shown only when it is made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Credential)]
+pub struct CredentialView {
+    id: Uuid,
+    #[schema(schema_with = parts::credential_kind)]
+    kind: &'static str,
+    name: String,
+    #[schema(schema_with = parts::scopes)]
+    scopes: Vec<&'static str>,
+    /// There and true if it may make workspaces, and credentials in any of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    administrator: Option<bool>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+}
+
+/// A credential with its secret, which is shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct NewCredential {
+    #[serde(flatten)]
+    pub credential: CredentialView,
+    pub secret: String,
+}
+
+pub fn credential(credential: &Credential) -> CredentialView {
+    CredentialView {
+        id: credential.id.0,
+        kind: credential.kind().into(),
+        name: credential.name.clone(),
+        scopes: credential.scopes.words().collect(),
+        administrator: credential.administrator.then_some(true),
+        created_at: rfc3339(credential.created_at),
+        revoked_at: credential.revoked_at.map(rfc3339),
+    }
+}
+
+/// Whom a signed token spoke for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+}
+
+fn actor(actor: Option<&Actor>) -> Option<Uuid> {
+    actor.and_then(Actor::credential).map(|id| id.0)
+}
+
+fn subject(actor: Option<&Actor>) -> Option<Subject> {
+    let subject = actor.and_then(Actor::subject)?;
+    Some(Subject {
+        sub: subject.sub.clone(),
+        client_id: subject.client_id.clone(),
     })
 }
 
-pub fn credential(credential: &Credential) -> Value {
-    object([
-        ("id", json!(credential.id)),
-        ("kind", json!(credential.kind().to_string())),
-        ("name", json!(credential.name)),
-        ("scopes", credential.scopes.words().collect()),
-        (
-            "administrator",
-            if credential.administrator {
-                json!(true)
-            } else {
-                Value::Null
-            },
-        ),
-        ("createdAt", time(Some(credential.created_at))),
-        ("revokedAt", time(credential.revoked_at)),
-    ])
+/// Who did what, when, and how it ended.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditEntry)]
+pub struct AuditView {
+    number: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// The credential of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<Uuid>,
+    /// Whom a token spoke for, where there is no credential of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Subject>,
+    request_id: String,
+    action: String,
+    target: String,
+    #[schema(schema_with = parts::audit_outcome)]
+    outcome: &'static str,
 }
 
-/// The credential of ours.
-fn actor(actor: Option<&Actor>) -> Value {
-    json!(actor.and_then(Actor::credential))
+pub fn audit((number, entry): &(i64, AuditEntry)) -> AuditView {
+    AuditView {
+        number: *number,
+        at: rfc3339(entry.at),
+        actor: actor(entry.actor.as_ref()),
+        subject: subject(entry.actor.as_ref()),
+        request_id: entry.request_id.as_str().to_owned(),
+        action: entry.action.clone(),
+        target: entry.target.clone(),
+        outcome: entry.outcome.into(),
+    }
 }
 
-/// Whom a token spoke for, where there is no credential of ours.
-pub fn subject(actor: Option<&Actor>) -> Value {
-    let Some(subject) = actor.and_then(Actor::subject) else {
-        return Value::Null;
-    };
-    object([
-        ("sub", json!(subject.sub)),
-        ("clientId", json!(subject.client_id)),
-    ])
+/// One person, with all identifiers.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Patient)]
+pub struct PatientView {
+    id: Uuid,
+    wmda_id: i64,
+    /// The organisation's own identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient_id: Option<String>,
+    active: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
 }
 
-pub fn audit((number, entry): &(i64, AuditEntry)) -> Value {
-    object([
-        ("number", json!(number)),
-        ("at", time(Some(entry.at))),
-        ("actor", actor(entry.actor.as_ref())),
-        ("subject", subject(entry.actor.as_ref())),
-        ("requestId", json!(entry.request_id)),
-        ("action", json!(entry.action)),
-        ("target", json!(entry.target)),
-        ("outcome", json!(entry.outcome.to_string())),
-    ])
+/// A patient and what was done lately.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PatientRecord {
+    #[serde(flatten)]
+    pub patient: PatientView,
+    /// Newest first.
+    pub recent_tasks: Vec<task::TaskView>,
 }
 
-pub fn patient(patient: &Patient) -> Value {
-    object([
-        ("id", json!(patient.id)),
-        ("wmdaId", json!(patient.wmda_id.number())),
-        (
-            "patientId",
-            json!(patient.local_id.as_ref().map(LocalPatientId::expose)),
-        ),
-        ("active", json!(patient.active)),
-        ("createdAt", time(Some(patient.created_at))),
-    ])
+pub fn patient(patient: &Patient) -> PatientView {
+    PatientView {
+        id: patient.id.0,
+        wmda_id: patient.wmda_id.number(),
+        patient_id: patient
+            .local_id
+            .as_ref()
+            .map(|id| LocalPatientId::expose(id).to_owned()),
+        active: patient.active,
+        created_at: rfc3339(patient.created_at),
+    }
 }
 
-pub fn queue(figures: &QueueFigures, now: Instant) -> Value {
+/// How one kind of work stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Queue)]
+pub struct QueueView {
+    #[schema(schema_with = parts::task_kind)]
+    kind: &'static str,
+    paused: bool,
+    queued: u64,
+    running: u64,
+    held: u64,
+    retrying: u64,
+    /// The age of the oldest task that waits to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_waiting_ms: Option<u64>,
+    ended_last_minute: u64,
+    /// The rate of the last minute.
+    per_second: f64,
+    /// Refused or broken, and still kept.
+    failed: u64,
+}
+
+/// Whether workers take a kind of task.
+#[derive(Serialize, ToSchema)]
+pub struct QueueSwitch {
+    #[schema(schema_with = parts::task_kind)]
+    pub kind: &'static str,
+    pub paused: bool,
+}
+
+pub fn queue(figures: &QueueFigures, now: Instant) -> QueueView {
     let age = figures
         .oldest_accepted_at
         .map(|at| (now - at).whole_milliseconds().max(0));
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = figures.ended_last_minute as f64 / 60.0;
-    object([
-        ("kind", json!(figures.kind.to_string())),
-        ("paused", json!(figures.paused)),
-        ("queued", json!(figures.queued)),
-        ("running", json!(figures.running)),
-        ("held", json!(figures.held)),
-        ("retrying", json!(figures.retrying)),
-        (
-            "oldestWaitingMs",
-            json!(age.and_then(|age| u64::try_from(age).ok())),
-        ),
-        ("endedLastMinute", json!(figures.ended_last_minute)),
-        ("perSecond", json!(rate)),
-        ("failed", json!(figures.failed)),
-    ])
-}
-
-pub fn task(task: &Task, now: Instant) -> Value {
-    let facts = task.facts();
-    let tally = task.tally();
-    object([
-        ("id", json!(task.id())),
-        ("kind", json!(facts.kind.to_string())),
-        ("state", json!(task.status().to_string())),
-        ("source", json!(facts.source)),
-        ("patient", json!(facts.patient)),
-        ("orderingKey", json!(facts.ordering_key)),
-        ("submittedBy", actor(facts.submitted_by.as_ref())),
-        ("subject", subject(facts.submitted_by.as_ref())),
-        ("requestId", json!(facts.request_id)),
-        ("acceptedAt", time(Some(facts.accepted_at))),
-        ("dueAt", time(facts.due_at)),
-        (
-            "eta",
-            time((!task.status().is_terminal()).then(|| facts.eta.max(now))),
-        ),
-        ("finishedAt", time(task.finished_at())),
-        ("retryOf", json!(facts.retry_of)),
-        (
-            "cancelRequested",
-            if task.cancel_requested() {
-                json!(true)
-            } else {
-                Value::Null
-            },
-        ),
-        ("heldFor", held_for(task)),
-        ("error", last_error(task)),
-        (
-            "operations",
-            json!({
-                "total": tally.total, "pending": tally.pending(), "succeeded": tally.succeeded,
-                "failed": tally.failed, "cancelled": tally.cancelled,
-            }),
-        ),
-    ])
-}
-
-fn held_for(task: &Task) -> Value {
-    match task.state() {
-        TaskState::Held { reason } => json!(reason),
-        TaskState::Queued
-        | TaskState::Running { .. }
-        | TaskState::RetryScheduled { .. }
-        | TaskState::Succeeded { .. }
-        | TaskState::Failed { .. }
-        | TaskState::Cancelled { .. } => Value::Null,
+    QueueView {
+        kind: figures.kind.into(),
+        paused: figures.paused,
+        queued: figures.queued,
+        running: figures.running,
+        held: figures.held,
+        retrying: figures.retrying,
+        oldest_waiting_ms: age.and_then(|age| u64::try_from(age).ok()),
+        ended_last_minute: figures.ended_last_minute,
+        per_second: rate,
+        failed: figures.failed,
     }
-}
-
-/// Why it failed, or what went wrong last.
-fn last_error(task: &Task) -> Value {
-    match task.state() {
-        TaskState::Failed {
-            failure: Failure::Refused(why),
-            ..
-        } => refusal(why),
-        TaskState::Failed {
-            failure: Failure::Broken(error),
-            ..
-        } => json!({"kind": "broken", "message": error}),
-        TaskState::Queued | TaskState::Running { .. } | TaskState::RetryScheduled { .. } => {
-            let last = task
-                .attempts()
-                .iter()
-                .rev()
-                .find_map(|attempt| attempt.error.as_ref());
-            last.map_or(Value::Null, |error| json!({"kind": "retrying", "message": error}))
-        }
-        TaskState::Held { .. } | TaskState::Succeeded { .. } | TaskState::Cancelled { .. } => Value::Null,
-    }
-}
-
-fn refusal(refusal: &Refusal) -> Value {
-    let problem =
-        |problem: &Problem| json!({"path": problem.path, "rule": problem.rule, "message": problem.message});
-    let problems: Vec<_> = refusal.problems.iter().map(problem).collect();
-    json!({"kind": "refused", "message": refusal.message, "problems": problems})
-}
-
-pub fn attempts(task: &Task) -> Value {
-    let attempt = |attempt: &Attempt| {
-        object([
-            ("worker", json!(attempt.worker)),
-            ("startedAt", time(Some(attempt.started_at))),
-            ("endedAt", time(attempt.ended_at)),
-            ("error", json!(attempt.error)),
-        ])
-    };
-    task.attempts().iter().map(attempt).collect()
-}
-
-/// What happened to it, in order.
-pub fn timeline(task: &Task) -> Value {
-    let event = |at: Instant, event: &str| json!({"at": rfc3339(at), "event": event});
-    let mut events = vec![event(task.facts().accepted_at, "accepted")];
-    for attempt in task.attempts() {
-        events.push(event(attempt.started_at, "started"));
-        if let (Some(ended_at), Some(_)) = (attempt.ended_at, &attempt.error) {
-            events.push(event(ended_at, "broke"));
-        }
-    }
-    if let Some(at) = task.finished_at() {
-        events.push(event(at, &task.status().to_string()));
-    }
-    events.into()
-}
-
-pub fn receipt(operation: &Operation) -> Value {
-    let error = match &operation.receipt {
-        Receipt::Refused { refusal: why, .. } => refusal(why),
-        Receipt::Pending | Receipt::Succeeded { .. } | Receipt::Broken { .. } | Receipt::Cancelled { .. } => {
-            Value::Null
-        }
-    };
-    let target = &operation.target;
-    object([
-        ("seq", json!(operation.seq)),
-        ("action", json!(operation.action.to_string())),
-        (
-            "target",
-            json!({"kind": target.kind.to_string(), "type": target.of, "id": target.id}),
-        ),
-        (
-            "state",
-            json!(ReceiptStatus::from(&operation.receipt).to_string()),
-        ),
-        ("completedAt", time(operation.receipt.completed_at())),
-        ("error", error),
-    ])
 }

@@ -1,6 +1,7 @@
 //! The error object: every answer of 400 and above, and the error of a receipt.
 
-use crate::http::failure::{Failure, key_conflict};
+use crate::http::failure::Failure;
+use crate::http::openapi::parts;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
@@ -8,9 +9,10 @@ use caretrack_application::UseCaseError;
 use caretrack_domain::{Problem, Refusal, RefusalKind};
 use serde::Serialize;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The types of the contract.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum ErrorType {
     InvalidArgument,
@@ -24,8 +26,11 @@ enum ErrorType {
     Internal,
 }
 
-#[derive(Debug, Serialize)]
+/// The body of every answer of 400 and above.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 pub struct ErrorObject {
+    /// The HTTP status; in a receipt, the one that the same problem would have as a single write.
     code: u16,
     #[serde(rename = "type")]
     of: ErrorType,
@@ -33,9 +38,12 @@ pub struct ErrorObject {
     details: Vec<Detail>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
 struct Detail {
+    /// A JSONPath from the body, or `path.id`, `query.limit`, `header.if-match`.
     path: String,
+    #[schema(schema_with = parts::rule)]
     rule: &'static str,
     message: String,
 }
@@ -100,11 +108,6 @@ impl From<&UseCaseError> for ErrorObject {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 ErrorType::FailedPrecondition,
                 refused.to_string(),
-            ),
-            UseCaseError::Key(conflict) => Self::new(
-                key_conflict(*conflict),
-                ErrorType::FailedPrecondition,
-                format!("Not now: {conflict}."),
             ),
             UseCaseError::Unauthenticated => Self::new(
                 StatusCode::UNAUTHORIZED,
@@ -180,14 +183,27 @@ impl ResponseError for RegistryError {
         let object = ErrorObject::of(&self.0);
         let status = StatusCode::from_u16(object.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
-        if let Failure::WrongMethod { allow } = &self.0 {
-            response.insert_header((ALLOW, allow.as_str()));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
-        }
-        if self.0.may_pass_soon() {
-            response.insert_header((RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs()));
+        match &self.0 {
+            Failure::WrongMethod { allow } => {
+                response.insert_header((ALLOW, allow.as_str()));
+            }
+            Failure::UseCase(UseCaseError::Unauthenticated) => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            Failure::UseCase(UseCaseError::Unavailable(_)) => {
+                response.insert_header((RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs()));
+            }
+            Failure::UseCase(
+                UseCaseError::Refused(_)
+                | UseCaseError::TaskRefused(_)
+                | UseCaseError::Forbidden(_)
+                | UseCaseError::Internal(_),
+            )
+            | Failure::WrongContentType
+            | Failure::BodyTooLarge { .. }
+            | Failure::BodyTooSlow
+            | Failure::NoSuchPath
+            | Failure::Excluded => {}
         }
         response.json(object)
     }

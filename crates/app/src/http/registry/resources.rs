@@ -1,13 +1,16 @@
 //! Resources: POST, PUT, DELETE, GET.
 
 use super::error::RegistryError;
+use super::shapes::{
+    IdCursor, IfMatch, IfNoneMatch, Limit, NewResource, Prefer, Resource as ResourceShape, ResourceDraft,
+    ResourceList, ResourcePath, TypePath, WrittenResource,
+};
 use super::{conditions, draft, path, view};
 use crate::http::failure::Failure;
-use crate::http::idempotency::{etag, tell};
 use crate::http::query::Query;
 use crate::http::{Api, body};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ContentType, HeaderName, LOCATION, RETRY_AFTER};
+use actix_web::http::header::{ContentType, ETAG, HeaderName, LOCATION, RETRY_AFTER};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use caretrack_application::{Caller, Change, ResourceOrder, UseCaseError, Written};
@@ -20,6 +23,22 @@ const USUAL_LIMIT: usize = 100;
 
 type Answer = Result<HttpResponse, RegistryError>;
 
+/// Create a resource
+#[utoipa::path(
+    post,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}",
+    operation_id = "createResource",
+    security(("scope" = ["registry:write"])),
+    params(TypePath, Prefer),
+    request_body = NewResource,
+    responses(
+        (status = 201, description = "Created", body = WrittenResource, headers(("Location"), ("ETag"))),
+        (status = 202, description = "Captured, and carried out in the background", body = WrittenResource,
+            headers(("Location"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 404, description = "There is no such source or type, and profiles are closed"),
+        (status = 409, description = "The id is taken"),
+    ),
+)]
 pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = body::read(&request, payload, &api.limits).await.and_then(|text| {
@@ -30,6 +49,25 @@ pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> A
     write(&api, &caller, &request, "resource.create", order).await
 }
 
+/// Create a resource, or replace it whole
+///
+/// Replacing is total: what is not sent is gone. What was read can be sent back.
+#[utoipa::path(
+    put,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}/{id}",
+    operation_id = "putResource",
+    security(("scope" = ["registry:write"])),
+    params(ResourcePath, Prefer, IfMatch, IfNoneMatch),
+    request_body = ResourceDraft,
+    responses(
+        (status = 200, description = "Replaced", body = WrittenResource, headers(("ETag"))),
+        (status = 201, description = "Created", body = WrittenResource, headers(("Location"), ("ETag"))),
+        (status = 202, description = "Captured, and carried out in the background", body = WrittenResource,
+            headers(("Location"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 404, description = "There is no such source or type, and profiles are closed"),
+        (status = 412, description = "`If-Match` or `If-None-Match` does not hold"),
+    ),
+)]
 pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = body::read(&request, payload, &api.limits)
@@ -38,6 +76,21 @@ pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answ
     write(&api, &caller, &request, "resource.upsert", order).await
 }
 
+/// Delete a resource
+#[utoipa::path(
+    delete,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}/{id}",
+    operation_id = "deleteResource",
+    security(("scope" = ["registry:write"])),
+    params(ResourcePath, Prefer, IfMatch),
+    responses(
+        (status = 200, description = "Deleted", body = WrittenResource),
+        (status = 202, description = "Captured, and carried out in the background", body = WrittenResource,
+            headers(("Location"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 400, description = "`If-Match` is no list of entity tags"),
+        (status = 412, description = "`If-Match` does not hold"),
+    ),
+)]
 pub async fn delete(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
     let order = order_delete(&request);
@@ -75,11 +128,11 @@ async fn write(
     };
     let key = order.key.clone();
     if conditions::prefers_async(request) {
-        let told = tell(request, caller, |task: &TaskId| accepted(&key, *task));
-        Ok(api.application.accept_resource(&told, order).await?)
+        let task = api.application.accept_resource(caller, order).await?;
+        Ok(accepted(&key, task))
     } else {
-        let told = tell(request, caller, |written: &Written| persisted(&key, written));
-        Ok(api.application.write_resource(&told, order).await?)
+        let written = api.application.write_resource(caller, order).await?;
+        Ok(persisted(&key, &written))
     }
 }
 
@@ -105,14 +158,15 @@ fn persisted(key: &ResourceKey, written: &Written) -> HttpResponse {
         let ResourceKey { source, of, id } = key;
         response.insert_header((LOCATION, format!("/sources/{source}/v1/resources/{of}/{id}")));
     }
-    let room = written.resource.as_ref().map_or(0, view::room);
+    let room = written
+        .resource
+        .as_ref()
+        .map_or(0, |(resource, _)| view::room(resource));
     let mut out = String::with_capacity(room + 96);
     let task = view::task_id(written.task, TaskKind::RegistryWrite);
     out.extend([r#"{"taskId":""#, &task, r#"","status":"PERSISTED""#]);
-    if let Some(tag) = &written.tag {
+    if let Some((resource, tag)) = &written.resource {
         response.insert_header(etag(tag));
-    }
-    if let Some(resource) = &written.resource {
         out.push_str(r#","resource":"#);
         view::resource(&mut out, resource);
     }
@@ -120,6 +174,19 @@ fn persisted(key: &ResourceKey, written: &Written) -> HttpResponse {
     response.body(out)
 }
 
+fn etag(tag: &str) -> (HeaderName, String) {
+    (ETAG, format!("\"{tag}\""))
+}
+
+/// Read a resource
+#[utoipa::path(
+    get,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}/{id}",
+    operation_id = "findResource",
+    security(("scope" = ["registry:read"])),
+    params(ResourcePath),
+    responses((status = 200, description = "The resource itself", body = ResourceShape, headers(("ETag")))),
+)]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let key = path::resource_to_find(&request)?;
@@ -132,6 +199,15 @@ pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
         .body(out))
 }
 
+/// List the resources of a type
+#[utoipa::path(
+    get,
+    path = "/sources/{sourceKey}/v1/resources/{resourceType}",
+    operation_id = "listResources",
+    security(("scope" = ["registry:read"])),
+    params(TypePath, Limit, IdCursor),
+    responses((status = 200, description = "In ascending order of id", body = ResourceList)),
+)]
 pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let source = path::key_to_find(&request, "sourceKey")?;

@@ -1,8 +1,10 @@
 //! Sources and the definitions of their types.
 
 use super::error::RegistryError;
+use super::shapes::{
+    KeyCursor, Limit, ProfilePath, ProfileView, SourceDraft, SourceList, SourcePath, SourceView,
+};
 use super::{path, view};
-use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use crate::http::{Api, body};
@@ -17,6 +19,19 @@ type Answer = Result<HttpResponse, RegistryError>;
 /// The only type of source there is.
 const TYPE: &str = "registry";
 
+/// Make a source
+#[utoipa::path(
+    put,
+    path = "/catalog/v1/sources/{sourceKey}",
+    operation_id = "putSource",
+    security(("scope" = ["registry:admin"])),
+    params(SourcePath),
+    request_body = SourceDraft,
+    responses(
+        (status = 200, description = "It was there", body = SourceView),
+        (status = 201, description = "Created", body = SourceView),
+    ),
+)]
 pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryAdmin).await?;
     let key = body::read(&request, payload, &api.limits)
@@ -29,15 +44,13 @@ pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answ
             return Err(failure.into());
         }
     };
-    let told = tell(&request, &caller, |created: &bool| {
-        let mut response = if *created {
-            HttpResponse::Created()
-        } else {
-            HttpResponse::Ok()
-        };
-        response.json(shown(&key))
-    });
-    Ok(api.application.put_source(&told, key.clone()).await?)
+    let created = api.application.put_source(&caller, key.clone()).await?;
+    let mut response = if created {
+        HttpResponse::Created()
+    } else {
+        HttpResponse::Ok()
+    };
+    Ok(response.json(shown(&key)))
 }
 
 fn read_source(request: &HttpRequest, text: &str) -> Result<Key, Refusal> {
@@ -52,6 +65,15 @@ fn read_source(request: &HttpRequest, text: &str) -> Result<Key, Refusal> {
     key.filter(|_| problems.is_empty()).ok_or_else(|| problems.into())
 }
 
+/// Read a source
+#[utoipa::path(
+    get,
+    path = "/catalog/v1/sources/{sourceKey}",
+    operation_id = "findSource",
+    security(("scope" = ["registry:read"])),
+    params(SourcePath),
+    responses((status = 200, description = "The source", body = SourceView)),
+)]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let key = path::key_to_find(&request, "sourceKey")?;
@@ -59,6 +81,15 @@ pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     Ok(HttpResponse::Ok().json(shown(&source.key)))
 }
 
+/// List the sources
+#[utoipa::path(
+    get,
+    path = "/catalog/v1/sources",
+    operation_id = "listSources",
+    security(("scope" = ["registry:read"])),
+    params(Limit, KeyCursor),
+    responses((status = 200, description = "By key", body = SourceList)),
+)]
 pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let query = Query::of(&request);
@@ -76,6 +107,15 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(out))
 }
 
+/// Read the profile of a type
+#[utoipa::path(
+    get,
+    path = "/sources/{sourceKey}/v1/profiles/{profileKey}",
+    operation_id = "findProfile",
+    security(("scope" = ["registry:read"])),
+    params(ProfilePath),
+    responses((status = 200, description = "The profile", body = ProfileView)),
+)]
 pub async fn profile(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryRead).await?;
     let source = path::key_to_find(&request, "sourceKey")?;

@@ -2,7 +2,9 @@
 
 use super::error::{ErrorObject, RegistryError};
 use super::path;
+use super::shapes::{TaskPath, TaskQuery, TaskView};
 use super::view::{json, task_id};
+use crate::http::openapi::parts;
 use crate::http::query::Query;
 use crate::http::{Api, rfc3339};
 use actix_web::http::header::ContentType;
@@ -13,11 +15,23 @@ use caretrack_domain::{Action, Operation, Receipt, TargetKind, Task, TaskStatus}
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use std::ops::RangeInclusive;
+use utoipa::ToSchema;
 
 const LIMITS: RangeInclusive<usize> = 1..=10_000;
 /// Receipts read, and sent, in one go when all are wanted.
 const AT_ONCE: usize = 1000;
 
+/// Ask a task where it stands
+///
+/// This needs one of the scopes `registry:read` and `registry:write`.
+#[utoipa::path(
+    get,
+    path = "/sources/{sourceKey}/v1/tasks/{taskId}",
+    operation_id = "findSourceTask",
+    security(("scope" = [])),
+    params(TaskPath, TaskQuery),
+    responses((status = 200, description = "Where it stands", body = TaskView)),
+)]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, RegistryError> {
     let caller = api.caller(&request).await?;
     let query = Query::of(&request);
@@ -98,10 +112,11 @@ fn rest(
 }
 
 /// The states of the contract; receipts have the same ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, strum::Display)]
 #[serde(rename_all = "UPPERCASE")]
 #[strum(serialize_all = "UPPERCASE")]
-enum Status {
+#[schema(as = RegistryTaskStatus)]
+pub enum Status {
     Pending,
     Success,
     Failure,
@@ -120,19 +135,27 @@ fn status(task: &Task) -> Status {
     }
 }
 
-#[derive(Serialize)]
+/// What became of one operation.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReceiptView<'a> {
+#[schema(as = Receipt)]
+pub struct ReceiptView<'a> {
+    #[schema(format = DateTime)]
     received_at: &'a str,
     task_id: &'a str,
+    #[schema(schema_with = parts::registry_action)]
     action: &'static str,
     status: Status,
+    #[schema(schema_with = parts::registry_target)]
     target_type: &'static str,
     id: &'a str,
     #[serde(rename = "type")]
     of: &'a str,
+    /// Absent while the operation is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     completed_at: Option<String>,
+    /// There on a failure only.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorObject>,
 }

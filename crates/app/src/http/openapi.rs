@@ -1,0 +1,270 @@
+//! The OpenAPI document, made from the routes.
+//!
+//! What a handler's annotation says is its own; what all operations of a dialect have in common is added here: the
+//! credentials, the request id, and the failures that may happen to any of them, each shown by the very code that
+//! answers it. An annotation's own status of 400 and above needs no body: it gets the dialect's.
+
+mod older;
+pub mod page;
+pub mod parts;
+#[cfg(test)]
+mod tests;
+mod tidy;
+
+use super::failure::Failure;
+use super::routes::{DIALECTS, Dialect, Operation};
+use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
+use caretrack_application::{Needed, UseCaseError};
+use caretrack_domain::{Refusal, Rule, Scope};
+use caretrack_ports::StoreError;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use tracing::subscriber::{NoSubscriber, with_default};
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+/// The key under which an annotation says which scopes its operation needs: `security(("scope" = ["ops:read"]))`.
+const SCOPE: &str = "scope";
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// How a dialect says what went wrong.
+pub struct Errors {
+    content_type: &'static str,
+    name: fn() -> Cow<'static, str>,
+    schema: fn() -> RefOr<Schema>,
+    schemas: fn(&mut Schemas),
+}
+
+impl Errors {
+    pub const fn shown_as<T: ToSchema>(content_type: &'static str) -> Self {
+        Self {
+            content_type,
+            name: T::name,
+            schema: T::schema,
+            schemas: T::schemas,
+        }
+    }
+
+    fn reference(&self) -> Value {
+        json!({"$ref": format!("#/components/schemas/{}", (self.name)())})
+    }
+}
+
+/// What may say who asks; see [`security_schemes`].
+#[derive(Clone, Copy)]
+pub enum Credential {
+    ApiKey,
+    Bearer,
+}
+
+impl Credential {
+    /// The schemes that it takes, all of them.
+    fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::ApiKey => &["apiKey"],
+            Self::Bearer => &["bearer"],
+        }
+    }
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-Clinia-API-Key", "description": "An API key; it counts before any other credential."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `ct_...`."},
+    })
+}
+
+/// As `/openapi.json` and `/openapi-3.0.json` show it.
+pub struct Documents {
+    pub newer: String,
+    pub older: String,
+}
+
+pub static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
+    let newer = document();
+    Documents {
+        older: text(&older::from(newer.clone())),
+        newer: text(&newer),
+    }
+});
+
+fn text(document: &Value) -> String {
+    serde_json::to_string_pretty(document).expect("keys are strings, so it is JSON")
+}
+
+/// OpenAPI 3.1.
+fn document() -> Value {
+    let mut paths = Map::new();
+    let mut schemas = Schemas::new();
+    let mut responses = Map::new();
+    for dialect in DIALECTS {
+        schemas.push(((dialect.errors.name)().into_owned(), (dialect.errors.schema)()));
+        (dialect.errors.schemas)(&mut schemas);
+        for operation in (dialect.operations)() {
+            (operation.schemas)(&mut schemas);
+            let path = paths.entry(&operation.path).or_insert_with(|| json!({}));
+            for method in &operation.methods {
+                path[name(method)] = described(dialect, &operation, &mut responses);
+            }
+        }
+    }
+    let tags = DIALECTS
+        .iter()
+        .map(|dialect| json!({"name": dialect.name, "description": dialect.about}));
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Caretrack",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Accepts clinical writes, carries them out as durable tasks, and tells where each of them stands.",
+            "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
+        },
+        "servers": [{"url": "/"}],
+        "tags": tags.collect::<Vec<_>>(),
+        "paths": paths,
+        "components": {
+            "schemas": schemas.into_iter().collect::<BTreeMap<_, _>>(),
+            "responses": responses,
+            "securitySchemes": security_schemes(),
+        },
+    });
+    tidy::schemas(&mut document["components"]["schemas"]);
+    document
+}
+
+fn name(method: &utoipa::openapi::HttpMethod) -> String {
+    let name = serde_json::to_value(method).ok();
+    name.as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// An operation with what its dialect adds to it; `shared` has the answers that many operations refer to.
+fn described(dialect: &Dialect, operation: &Operation, shared: &mut Map<String, Value>) -> Value {
+    let mut shown = json!((operation.document)());
+    shown["tags"] = json!([dialect.name]);
+    shown["security"] = security(dialect, &shown);
+    let mut responses = shown["responses"].take();
+    for failure in failures(dialect, &shown) {
+        let (status, response) = failed(dialect, failure);
+        if responses.get(&status).is_none() {
+            let name = format!("{}-{status}", dialect.name);
+            responses[status] = json!({"$ref": format!("#/components/responses/{name}")});
+            shared.entry(name).or_insert(response);
+        } else if responses[&status].get("content").is_none() {
+            responses[status]["content"] = response["content"].clone();
+        }
+    }
+    let written = responses.as_object_mut().into_iter().flatten();
+    for (status, response) in written.filter(|(_, response)| response.get("$ref").is_none()) {
+        let failed = status.parse::<u16>().is_ok_and(|status| status >= 400);
+        if failed && response.get("content").is_none() {
+            response["content"] =
+                json!({dialect.errors.content_type: {"schema": dialect.errors.reference()}});
+        }
+        let headers = response["headers"].as_object_mut();
+        for (name, header) in headers.into_iter().flatten() {
+            *header = parts::header(name);
+        }
+        response["headers"]["X-Request-ID"] = parts::header("X-Request-ID");
+    }
+    shown["responses"] = responses;
+    let mut parameters = shown["parameters"].as_array().cloned().unwrap_or_default();
+    parameters.iter_mut().for_each(tidy::parameter);
+    parameters.push(request_id());
+    shown["parameters"] = parameters.into();
+    shown
+}
+
+fn request_id() -> Value {
+    json!({
+        "name": "X-Request-ID", "in": "header", "required": false, "schema": {"type": "string"},
+        "description": "What the request is to be called: 1 to 128 visible ASCII characters; anything else is replaced.",
+    })
+}
+
+/// Each of the dialect's credentials will do, if it has the scopes.
+fn security(dialect: &Dialect, operation: &Value) -> Value {
+    let scopes = &operation["security"][0][SCOPE];
+    let scopes = if scopes.is_array() {
+        scopes.clone()
+    } else {
+        json!([])
+    };
+    let alternative = |credential: &Credential| {
+        let schemes = credential.schemes().iter();
+        schemes
+            .map(|scheme| ((*scheme).to_owned(), scopes.clone()))
+            .collect::<Value>()
+    };
+    dialect.credentials.iter().map(alternative).collect()
+}
+
+/// What may become of such an operation, whatever it does. What needs no credential does nothing that could fail.
+fn failures(dialect: &Dialect, operation: &Value) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    if !dialect.credentials.is_empty() {
+        failures.extend([
+            UseCaseError::Unauthenticated.into(),
+            UseCaseError::Forbidden(Needed::Scope(needed(operation))).into(),
+            UseCaseError::Internal(StoreError::Duplicate).into(),
+            UseCaseError::Unavailable(StoreError::Conflict).into(),
+        ]);
+    }
+    let parameters = operation["parameters"].as_array();
+    let has_parameter = |place: &str| {
+        parameters
+            .into_iter()
+            .flatten()
+            .any(|parameter| parameter["in"] == place)
+    };
+    if has_parameter("path") {
+        failures.push(Failure::no_such_record());
+    }
+    if operation["requestBody"].is_object() {
+        failures.extend([
+            Refusal::problem("$.data", Rule::Required, "is required").into(),
+            Failure::WrongContentType,
+            Failure::BodyTooLarge { limit: 1024 * 1024 },
+            Failure::BodyTooSlow,
+        ]);
+    } else if has_parameter("query") {
+        failures.push(Refusal::problem("query.limit", Rule::Type, "must be a number").into());
+    }
+    failures
+}
+
+/// For the example.
+fn needed(operation: &Value) -> Scope {
+    let word = operation["security"][0]
+        .as_object()
+        .and_then(|schemes| schemes.values().next()?[0].as_str());
+    word.and_then(|word| word.parse().ok()).unwrap_or(Scope::OpsRead)
+}
+
+/// A failure as the dialect answers it.
+fn failed(dialect: &Dialect, failure: Failure) -> (String, Value) {
+    let answer = with_default(NoSubscriber::new(), || (dialect.render)(failure));
+    let status = answer.status();
+    let mut response = json!({"description": status.canonical_reason().unwrap_or_default()});
+    for name in ["Retry-After", "WWW-Authenticate"] {
+        if answer.headers().contains_key(name) {
+            response["headers"][name] = parts::header(name);
+        }
+    }
+    response["headers"]["X-Request-ID"] = parts::header("X-Request-ID");
+    response["content"] = json!({dialect.errors.content_type: {
+        "schema": dialect.errors.reference(), "example": body(answer),
+    }});
+    (status.as_str().to_owned(), response)
+}
+
+fn body(answer: HttpResponse) -> Value {
+    let bytes = answer.into_body().try_into_bytes().unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}

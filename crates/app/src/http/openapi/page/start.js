@@ -1,0 +1,9 @@
+SwaggerUIBundle({
+  dom_id: "#page",
+  url: "openapi.json",
+  deepLinking: true,
+  filter: true,
+  displayOperationId: true,
+  persistAuthorization: false,
+  validatorUrl: null,
+});

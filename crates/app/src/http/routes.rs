@@ -1,0 +1,147 @@
+//! Routes, each with its documentation: one cannot be there without the other.
+//!
+//! A handler's `#[utoipa::path]` says its method, path, parameters, bodies and its own answers. [`operations!`] makes the
+//! route from it, and `openapi.rs` the document; what all routes of a dialect have in common (credentials, how errors
+//! look) stands in its [`Dialect`], once. To add a route: annotate the handler, and list it in its dialect's
+//! `operations`.
+
+use super::failure::Failure;
+use super::{openapi, ops, registry};
+use actix_web::guard::{self, GuardContext};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
+use utoipa::__dev::SchemaReferences;
+use utoipa::openapi::path::{HttpMethod, Operation as Documented};
+use utoipa::openapi::{RefOr, Schema};
+
+/// One of our faces: a published API, with its paths and its way to say what went wrong.
+pub struct Dialect {
+    /// Its operations' tag.
+    pub name: &'static str,
+    pub about: &'static str,
+    /// What lies below these is its own, be it there or not.
+    pub prefixes: &'static [&'static str],
+    pub operations: fn() -> Vec<Operation>,
+    /// Paths that no document tells of.
+    pub undocumented: fn(&mut web::ServiceConfig),
+    pub render: fn(Failure) -> HttpResponse,
+    /// For a fault that nothing else is known of.
+    pub fault: fn() -> HttpResponse,
+    pub errors: openapi::Errors,
+    /// Any one of these will do; none are needed where there are none.
+    pub credentials: &'static [openapi::Credential],
+}
+
+/// In the order in which paths are tried: first what is asked for most.
+pub static DIALECTS: &[&Dialect] = &[&registry::DIALECT, &ops::DIALECT, &super::service::DIALECT];
+
+impl Dialect {
+    /// The one whose path this is. Whoever asks for what nobody has is answered as the first one would.
+    pub fn of(path: &str) -> &'static Self {
+        let below = |prefix: &&str| {
+            let rest = path.strip_prefix(*prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let found = DIALECTS.iter().find(|dialect| dialect.prefixes.iter().any(below));
+        found.unwrap_or(&DIALECTS[0])
+    }
+}
+
+/// A method of a path, what answers it, and what is written about it.
+pub struct Operation {
+    pub path: String,
+    pub methods: Vec<HttpMethod>,
+    pub document: fn() -> Documented,
+    pub schemas: fn(&mut Vec<(String, RefOr<Schema>)>),
+    route: fn() -> Route,
+}
+
+impl Operation {
+    pub fn new<P: utoipa::Path + SchemaReferences>(route: fn() -> Route) -> Self {
+        Self {
+            path: P::path(),
+            methods: P::methods(),
+            document: P::operation,
+            schemas: P::schemas,
+            route,
+        }
+    }
+}
+
+/// The operations that these handlers are, by their annotations.
+macro_rules! operations {
+    ($($module:ident::$handler:ident),+ $(,)?) => {
+        ::pastey::paste! {
+            vec![$($crate::http::routes::Operation::new::<$module::[<__path_ $handler>]>(
+                || ::actix_web::web::to($module::$handler)
+            )),+]
+        }
+    };
+}
+
+pub(super) use operations;
+
+/// All there is to be asked for.
+pub fn routes(config: &mut web::ServiceConfig) {
+    for dialect in DIALECTS {
+        for (path, operations) in by_path((dialect.operations)()) {
+            config.service(resource(&path, operations, dialect.render));
+        }
+        (dialect.undocumented)(config);
+    }
+    config.default_service(web::to(async |request: HttpRequest| {
+        (Dialect::of(request.path()).render)(Failure::NoSuchPath)
+    }));
+}
+
+/// Paths stay in the order in which they first appear.
+fn by_path(operations: Vec<Operation>) -> indexmap::IndexMap<String, Vec<Operation>> {
+    let mut paths = indexmap::IndexMap::<_, Vec<_>>::new();
+    for operation in operations {
+        paths.entry(operation.path.clone()).or_default().push(operation);
+    }
+    paths
+}
+
+/// A path with its methods. `HEAD` comes with `GET`; `OPTIONS`, and a method that is not there, are told which there are.
+fn resource(path: &str, operations: Vec<Operation>, render: fn(Failure) -> HttpResponse) -> Resource {
+    let allow = allowed(&operations);
+    let resource = web::resource(path);
+    let resource = operations.into_iter().fold(resource, |resource, operation| {
+        let methods: Vec<_> = operation.methods.iter().flat_map(answered_by).collect();
+        let is_one = move |context: &GuardContext<'_>| methods.contains(&context.head().method);
+        resource.route((operation.route)().guard(guard::fn_guard(is_one)))
+    });
+    resource.default_service(web::to(move |request: HttpRequest| {
+        let allow = allow.clone();
+        let response = if request.method() == Method::OPTIONS {
+            HttpResponse::NoContent().insert_header(("Allow", allow)).finish()
+        } else {
+            render(Failure::WrongMethod { allow })
+        };
+        std::future::ready(response)
+    }))
+}
+
+fn allowed(operations: &[Operation]) -> String {
+    let methods = operations.iter().flat_map(|operation| &operation.methods);
+    let mut names: Vec<_> = methods
+        .flat_map(answered_by)
+        .map(|method| method.to_string())
+        .collect();
+    names.push(Method::OPTIONS.to_string());
+    names.join(", ")
+}
+
+fn answered_by(method: &HttpMethod) -> Vec<Method> {
+    match method {
+        HttpMethod::Get => vec![Method::GET, Method::HEAD],
+        HttpMethod::Post => vec![Method::POST],
+        HttpMethod::Put => vec![Method::PUT],
+        HttpMethod::Delete => vec![Method::DELETE],
+        HttpMethod::Options => vec![Method::OPTIONS],
+        HttpMethod::Head => vec![Method::HEAD],
+        HttpMethod::Patch => vec![Method::PATCH],
+        HttpMethod::Trace => vec![Method::TRACE],
+    }
+}
