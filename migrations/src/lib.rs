@@ -21,6 +21,10 @@ impl MigratorTrait for Migrator {
                 name: "m0002_credentials",
                 sql: include_str!("m0002_credentials.sql"),
             }),
+            Box::new(SqlFile {
+                name: "m0003_idempotency",
+                sql: include_str!("m0003_idempotency.sql"),
+            }),
         ]
     }
 }

@@ -17,6 +17,7 @@ mod e2e {
     pub mod command_line;
     pub mod crash;
     pub mod disk;
+    pub mod idempotency;
     pub mod importing;
     pub mod isolation;
     pub mod latency;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         e2e::importing::journeys(),
         e2e::asynchronous::journeys(),
         e2e::isolation::journeys(),
+        e2e::idempotency::journeys(),
         e2e::operators::journeys(),
         e2e::races::journeys(),
         e2e::registry::journeys(),

@@ -4,13 +4,14 @@ use crate::MemoryStore;
 use crate::state::{ResourceRow, TaskRow};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, CredentialKind, Definition, Instant, Key, Operation, Patient,
-    PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind,
-    TaskState, TaskStatus, Workspace, WorkspaceId,
+    AuditEntry, Credential, CredentialId, CredentialKind, Definition, IdempotencyKey, Instant, Key,
+    Operation, Patient, PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource,
+    Task, TaskId, TaskKind, TaskState, TaskStatus, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository,
-    QueueFigures, ResourceRepository, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
+    AuditRepository, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef,
+    PatientRepository, QueueFigures, Remembered, ResourceRepository, StoreError, TaskFilter, TaskRepository,
+    WorkspaceRepository,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -377,5 +378,16 @@ impl OutboxRepository for MemoryStore {
             .map(|(_, entry)| entry)
             .filter(|entry| entry.number > after);
         Ok(entries.take(limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl IdempotencyRepository for MemoryStore {
+    async fn find_remembered(
+        &self,
+        workspace: WorkspaceId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Remembered>, StoreError> {
+        Ok(self.state().remembered.get(&(workspace, key.clone())).cloned())
     }
 }

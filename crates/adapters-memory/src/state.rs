@@ -2,11 +2,11 @@
 
 use crate::lanes::Lane;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, Fingerprint, Instant, Key, LocalPatientId, Operation,
-    OrderingKey, Patient, PatientId, RecordId, Source, StoredResource, Task, TaskId, TaskKind, WmdaId,
-    Workspace, WorkspaceId,
+    AuditEntry, Credential, CredentialId, Definition, Fingerprint, IdempotencyKey, Instant, Key,
+    LocalPatientId, Operation, OrderingKey, Patient, PatientId, RecordId, Source, StoredResource, Task,
+    TaskId, TaskKind, WmdaId, Workspace, WorkspaceId,
 };
-use caretrack_ports::OutboxEntry;
+use caretrack_ports::{OutboxEntry, Remembered};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tasks of one kind in one workspace.
@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) patients: BTreeMap<PatientId, Patient>,
     pub(crate) by_wmda: BTreeMap<WmdaId, PatientId>,
     pub(crate) by_local: BTreeMap<(WorkspaceId, LocalPatientId), PatientId>,
+
+    pub(crate) remembered: BTreeMap<(WorkspaceId, IdempotencyKey), Remembered>,
 
     /// An entry's number is one more than its index.
     pub(crate) audit: Vec<AuditEntry>,

@@ -8,7 +8,8 @@ use caretrack_domain::{
     TaskId, TaskTransition, WorkspaceId,
 };
 use caretrack_ports::{
-    Changes, Committed, NewCredential, OutboxEntry, Parts, Place, ResourceWrite, Retention, Store, StoreError,
+    Changes, Committed, NewCredential, OutboxEntry, Parts, Place, Remembered, ResourceWrite, Retention,
+    Store, StoreError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,7 @@ impl Store for MemoryStore {
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError> {
-        Ok(self.state().prune(retention.ended_before, limit))
+        Ok(self.state().prune(retention, limit))
     }
 }
 
@@ -83,6 +84,10 @@ impl State {
     }
 
     fn check_names(&self, parts: &Parts) -> Result<(), StoreError> {
+        if let Some(record) = &parts.idempotency {
+            let holder = self.remembered.get(&(record.workspace, record.key.clone()));
+            name(holder.is_none_or(|holder| holder.expires_at <= record.made_at))?;
+        }
         let mut ids = BTreeSet::new();
         let mut fingerprints = BTreeSet::new();
         for new in &parts.new_tasks {
@@ -204,6 +209,15 @@ impl State {
             } else if self.paused.remove(&queue) {
                 self.drained = false;
             }
+        }
+        if let Some(record) = parts.idempotency {
+            let remembered = Remembered {
+                fingerprint: record.fingerprint,
+                outcome: record.outcome,
+                version: record.shows_version.then_some(committed.first),
+                expires_at: record.expires_at,
+            };
+            self.remembered.insert((record.workspace, record.key), remembered);
         }
         self.audit.extend(parts.audit);
         for (workspace, at, event) in parts.events {
@@ -334,7 +348,21 @@ impl State {
         self.patients.insert(patient.id, patient);
     }
 
-    fn prune(&mut self, ended_before: Instant, limit: usize) -> usize {
+    fn prune(&mut self, retention: Retention, limit: usize) -> usize {
+        let tasks = self.prune_tasks(retention.ended_before, limit);
+        self.outbox
+            .retain(|(_, entry)| entry.at >= retention.ended_before);
+        self.prune_marks(retention.ended_before);
+        let mut room = limit;
+        self.remembered.retain(|_, remembered| {
+            let stays = remembered.expires_at > retention.expired_by || room == 0;
+            room -= usize::from(!stays);
+            stays
+        });
+        tasks.max(limit - room)
+    }
+
+    fn prune_tasks(&mut self, ended_before: Instant, limit: usize) -> usize {
         let mut past: Vec<_> = self
             .tasks
             .values()
@@ -349,8 +377,6 @@ impl State {
                 self.by_place.remove(&place);
             }
         }
-        self.outbox.retain(|(_, entry)| entry.at >= ended_before);
-        self.prune_marks(ended_before);
         past.len()
     }
 

@@ -8,6 +8,7 @@
 mod batch;
 mod claims;
 mod fences;
+mod idempotency;
 mod lanes;
 mod pruning;
 mod writes;
@@ -42,6 +43,7 @@ pub(crate) enum Job {
 enum Outcome {
     Committed(Committed),
     Conflict,
+    Duplicate,
     Claimed(Claimed),
     Renewed(Vec<TaskId>),
     Pruned(usize),
@@ -60,6 +62,7 @@ impl Job {
         match (self, outcome) {
             (Self::Commit(_, reply), Outcome::Committed(committed)) => drop(reply.send(Ok(committed))),
             (Self::Commit(_, reply), Outcome::Conflict) => drop(reply.send(Err(StoreError::Conflict))),
+            (Self::Commit(_, reply), Outcome::Duplicate) => drop(reply.send(Err(StoreError::Duplicate))),
             (Self::Claim(_, reply), Outcome::Claimed(claimed)) => drop(reply.send(Ok(claimed))),
             (Self::Renew(_, _, reply), Outcome::Renewed(ids)) => drop(reply.send(Ok(ids))),
             (Self::Prune(_, _, reply), Outcome::Pruned(count)) => drop(reply.send(Ok(count))),

@@ -3,16 +3,16 @@
 use crate::SeaStore;
 use crate::coalescer::Lookup;
 use crate::error::store_error;
-use crate::rows::{bytes, records, resource, task};
+use crate::rows::{bytes, idempotency, records, resource, task};
 use crate::sql::{Sql, runs};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, Key, Patient, PatientId, RecordId, ResourceKey,
-    SecretHash, Source, StoredResource, Task, TaskId, Workspace, WorkspaceId,
+    AuditEntry, Credential, CredentialId, Definition, IdempotencyKey, Key, Patient, PatientId, RecordId,
+    ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository,
-    ResourceRepository, StoreError, WorkspaceRepository,
+    AuditRepository, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef,
+    PatientRepository, Remembered, ResourceRepository, StoreError, WorkspaceRepository,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use std::collections::HashMap;
@@ -304,5 +304,21 @@ impl OutboxRepository for SeaStore {
             .bind(after)
             .push(" ORDER BY number");
         self.read_all(limited(sql, limit), records::read_outbox).await
+    }
+}
+
+#[async_trait]
+impl IdempotencyRepository for SeaStore {
+    async fn find_remembered(
+        &self,
+        workspace: WorkspaceId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Remembered>, StoreError> {
+        let sql = self
+            .select(idempotency::REMEMBERED, "idempotency WHERE workspace_id = ")
+            .bind(workspace.0)
+            .push(" AND key = ")
+            .bind(key.as_str());
+        self.read_one(sql, idempotency::read).await
     }
 }

@@ -1,5 +1,6 @@
 //! Rows to domain values and back; a row that makes no sense is named by table and column.
 
+pub(crate) mod idempotency;
 pub(crate) mod records;
 pub(crate) mod resource;
 pub(crate) mod task;

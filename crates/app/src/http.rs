@@ -6,6 +6,7 @@
 mod body;
 mod failure;
 mod health;
+mod idempotency;
 mod json;
 pub mod openapi;
 mod ops;
@@ -80,6 +81,10 @@ impl Api {
             self.note_refusal(&caller, "access", request).await;
             return Err(denied);
         }
+        if let Err(refusal) = Self::check_key(request) {
+            self.note_refusal(&caller, "access", request).await;
+            return Err(refusal.into());
+        }
         Ok(caller)
     }
 
@@ -116,6 +121,7 @@ pub fn serve(
         App::new()
             .app_data(api.clone())
             .configure(routes)
+            .wrap(from_fn(idempotency::surround))
             .wrap(from_fn(request_id::surround))
     })
     .workers(threads)

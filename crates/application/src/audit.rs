@@ -1,7 +1,7 @@
 //! Who did what: reading it, and noting the refusals that change nothing else.
 
-use crate::{Application, Caller, Page, UseCaseError};
-use caretrack_domain::{AuditEntry, AuditOutcome, Scope};
+use crate::{Application, Asker, Caller, Page, UseCaseError};
+use caretrack_domain::{AuditEntry, AuditOutcome, KeyConflict, Scope};
 use caretrack_ports::{Admission, Changes};
 
 impl Application {
@@ -25,26 +25,50 @@ impl Application {
         let mut changes = Changes::by(caller.author(self.now()), Admission::Continuing);
         changes.audit(action, target, AuditOutcome::Refused);
         if let Err(error) = self.store.commit(changes).await {
-            tracing::error!(%error, action, "a refusal could not be noted in the audit log");
+            not_noted(action, &error);
         }
     }
 
-    /// Passes `outcome` on, having noted it if it is a refusal.
-    pub(crate) async fn audited<T>(
+    /// Passes `outcome` on, having noted it if it is a refusal that nobody was told before.
+    pub(crate) async fn audited<T, Q: Asker<T>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         action: &str,
         target: &str,
-        outcome: Result<T, UseCaseError>,
-    ) -> Result<T, UseCaseError> {
+        outcome: Result<Q::Answer, UseCaseError>,
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         match &outcome {
-            Err(UseCaseError::Refused(_) | UseCaseError::TaskRefused(_) | UseCaseError::Forbidden(_)) => {
+            Err(_) if asker.keeping().is_some_and(|keeping| keeping.keyed.is_replayed()) => {}
+            Err(UseCaseError::Refused(refusal)) => {
+                let mut changes = Changes::by(caller.author(self.now()), Admission::Continuing);
+                changes.audit(action, target, AuditOutcome::Refused);
+                match self.conclude_refused(asker, changes, refusal).await {
+                    Ok(None) => {}
+                    Ok(Some(told_before)) => return Ok(told_before),
+                    Err(other @ (UseCaseError::Refused(_) | UseCaseError::Key(_))) => return Err(other),
+                    Err(error) => not_noted(action, &error),
+                }
+            }
+            Err(
+                UseCaseError::TaskRefused(_)
+                | UseCaseError::Forbidden(_)
+                | UseCaseError::Key(KeyConflict::Reused),
+            ) => {
                 self.note_refusal(caller, action, target).await;
             }
             Ok(_)
-            | Err(UseCaseError::Unauthenticated | UseCaseError::Unavailable(_) | UseCaseError::Internal(_)) =>
-                {}
+            | Err(
+                UseCaseError::Unauthenticated
+                | UseCaseError::Key(KeyConflict::InFlight)
+                | UseCaseError::Unavailable(_)
+                | UseCaseError::Internal(_),
+            ) => {}
         }
         outcome
     }
+}
+
+fn not_noted(action: &str, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(error, action, "a refusal could not be noted in the audit log");
 }

@@ -1,9 +1,11 @@
 //! API keys: made (their secret is told once), listed, revoked.
 
 use crate::authenticate::hash;
-use crate::{Application, Caller, Page, UseCaseError};
+use crate::idempotency::Conclusion;
+use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{
-    AuditOutcome, Credential, CredentialId, Key, Refusal, Rule, Scope, Scopes, StoredSecret, WorkspaceId,
+    AuditOutcome, Credential, CredentialId, Key, Refusal, RefusalKind, Rule, Scope, Scopes, StoredSecret,
+    WorkspaceId,
 };
 use caretrack_ports::{Admission, Changes};
 
@@ -23,20 +25,38 @@ pub struct NewApiKey {
 }
 
 impl Application {
-    pub async fn add_api_key(&self, caller: &Caller, draft: ApiKeyDraft) -> Result<NewApiKey, UseCaseError> {
+    /// Its secret is told once: whoever asks again under one idempotency key is told which one was made.
+    pub async fn add_api_key<Q: Asker<NewApiKey>>(
+        &self,
+        asker: &Q,
+        draft: ApiKeyDraft,
+    ) -> Result<Q::Answer, UseCaseError> {
         let id = CredentialId(self.ids.id());
-        let outcome = self.try_add_api_key(caller, id, draft).await;
-        self.audited(caller, "credential.add", &id.to_string(), outcome)
+        let outcome = self.try_add_api_key(asker, id, draft).await;
+        self.audited(asker, "credential.add", &id.to_string(), outcome)
             .await
     }
 
-    async fn try_add_api_key(
+    async fn try_add_api_key<Q: Asker<NewApiKey>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         id: CredentialId,
         draft: ApiKeyDraft,
-    ) -> Result<NewApiKey, UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        asker.caller().require(Scope::OpsWrite)?;
+        if draft.workspace.is_some() {
+            asker.caller().require_administrator()?;
+        }
+        self.once(asker, self.make_api_key(asker, id, draft)).await
+    }
+
+    async fn make_api_key<Q: Asker<NewApiKey>>(
+        &self,
+        asker: &Q,
+        id: CredentialId,
+        draft: ApiKeyDraft,
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let secret = self.new_key();
         let now = self.now();
         let credential = Credential {
@@ -52,15 +72,20 @@ impl Application {
         let mut changes = Changes::by(caller.author(now), Admission::New);
         changes.audit("credential.add", id.to_string(), AuditOutcome::Done);
         changes.insert_credential(credential.clone());
-        self.store.commit(changes).await?;
-        Ok(NewApiKey { credential, secret })
+        let instead = Refusal::new(
+            RefusalKind::AlreadyExists,
+            format!(
+                "This request made the credential {id}; its secret was told once and is not kept. If it was                  lost, revoke the credential and make another."
+            ),
+        );
+        let conclusion = Conclusion::told_once(NewApiKey { credential, secret }, instead);
+        self.conclude(asker, changes, conclusion).await
     }
 
     async fn workspace_named(&self, caller: &Caller, key: Option<Key>) -> Result<WorkspaceId, UseCaseError> {
         let Some(key) = key else {
             return Ok(caller.who.workspace);
         };
-        caller.require_administrator()?;
         let found = self.store.find_workspace_by_key(&key).await?;
         let unknown = || Refusal::problem("$.workspace", Rule::Reference, "names no workspace");
         Ok(found.ok_or_else(unknown)?.id)
@@ -82,14 +107,21 @@ impl Application {
     }
 
     /// At once for requests to this process, within a second for those to others.
-    pub async fn revoke_credential(&self, caller: &Caller, id: CredentialId) -> Result<(), UseCaseError> {
-        let outcome = self.try_revoke(caller, id).await;
-        self.audited(caller, "credential.revoke", &id.to_string(), outcome)
+    pub async fn revoke_credential<Q: Asker<()>>(
+        &self,
+        asker: &Q,
+        id: CredentialId,
+    ) -> Result<Q::Answer, UseCaseError> {
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            self.once(asker, self.try_revoke(asker, id)).await
+        };
+        self.audited(asker, "credential.revoke", &id.to_string(), outcome.await)
             .await
     }
 
-    async fn try_revoke(&self, caller: &Caller, id: CredentialId) -> Result<(), UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    async fn try_revoke<Q: Asker<()>>(&self, asker: &Q, id: CredentialId) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let workspace = caller.who.workspace;
         if self.store.find_credential(workspace, id).await?.is_none() {
             return Err(UseCaseError::not_found(format!("There is no credential {id}.")));
@@ -97,8 +129,8 @@ impl Application {
         let mut changes = Changes::by(caller.author(self.now()), Admission::Continuing);
         changes.audit("credential.revoke", id.to_string(), AuditOutcome::Done);
         changes.revoke_credential(workspace, id);
-        self.store.commit(changes).await?;
+        let answer = self.conclude(asker, changes, Conclusion::of(())).await?;
         self.principals.forget();
-        Ok(())
+        Ok(answer)
     }
 }

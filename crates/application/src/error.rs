@@ -1,7 +1,7 @@
 //! What a use case can end in beside success; each dialect maps it exhaustively to its own answers.
 
 use backon::{ExponentialBuilder, Retryable};
-use caretrack_domain::{Refusal, RefusalKind, RefusedTaskCommand, Scope};
+use caretrack_domain::{KeyConflict, Refusal, RefusalKind, RefusedTaskCommand, Scope};
 use caretrack_ports::StoreError;
 use std::fmt;
 use std::time::Duration;
@@ -31,6 +31,9 @@ pub enum UseCaseError {
     /// The task is not in a state for it.
     #[error(transparent)]
     TaskRefused(#[from] RefusedTaskCommand),
+    /// The request's idempotency key stands for another one, or for one that is still under way.
+    #[error(transparent)]
+    Key(#[from] KeyConflict),
     #[error("no credential, or a bad one")]
     Unauthenticated,
     #[error("this needs {0}")]
@@ -64,11 +67,16 @@ impl UseCaseError {
         matches!(self, Self::Unavailable(StoreError::Conflict))
     }
 
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Internal(StoreError::Duplicate))
+    }
+
     /// What a taken name means to the caller.
-    pub(crate) fn duplicate_as(error: StoreError, message: impl Into<String>) -> Self {
-        match error {
-            StoreError::Duplicate => Self::Refused(Refusal::new(RefusalKind::AlreadyExists, message)),
-            StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_) => error.into(),
+    pub(crate) fn duplicate_as(self, message: impl Into<String>) -> Self {
+        if self.is_duplicate() {
+            Self::Refused(Refusal::new(RefusalKind::AlreadyExists, message))
+        } else {
+            self
         }
     }
 }

@@ -10,6 +10,7 @@ mod authenticate;
 mod bootstrap;
 mod credentials;
 mod error;
+mod idempotency;
 mod order;
 mod patients;
 mod perform;
@@ -28,6 +29,7 @@ pub use authenticate::Caller;
 pub use bootstrap::BootstrapError;
 pub use credentials::{ApiKeyDraft, NewApiKey};
 pub use error::{Needed, UseCaseError};
+pub use idempotency::{Asker, Keeping, Keyed};
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
 pub use resources::Written;
@@ -38,6 +40,7 @@ use caretrack_domain::{
     WorkspaceId,
 };
 use caretrack_ports::{Clock, IdGenerator, Store, StoreError, TaskQueue};
+use idempotency::Turns;
 use recent::Recent;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,6 +79,7 @@ pub struct Application {
     known_types: Recent<(WorkspaceId, Key, Key), ()>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
+    turns: Turns,
 }
 
 impl Application {
@@ -99,6 +103,7 @@ impl Application {
             known_types: Recent::default(),
             loads: Recent::default(),
             ended_tasks: Recent::default(),
+            turns: Turns::default(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Patients: one record each, known by three identifiers.
 
 use crate::error::until_settled;
-use crate::{Application, Caller, Page, UseCaseError};
+use crate::idempotency::Conclusion;
+use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, LocalPatientId, Patient, PatientId, Refusal, RefusalKind, Scope, Task, WmdaId,
 };
-use caretrack_ports::{Admission, Changes, PatientRef, StoreError, TaskFilter};
+use caretrack_ports::{Admission, Changes, PatientRef, TaskFilter};
 
 /// A patient with what there is about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +21,27 @@ impl Application {
     /// The numbers are sparse: a few draws that all meet a taken one mean that something else is taken.
     const DRAWS: usize = 5;
 
-    pub async fn register_patient(
+    pub async fn register_patient<Q: Asker<Patient>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         local_id: Option<LocalPatientId>,
-    ) -> Result<Patient, UseCaseError> {
+    ) -> Result<Q::Answer, UseCaseError> {
         let id = PatientId(self.ids.id());
-        let outcome = self.try_register(caller, id, local_id).await;
-        self.audited(caller, "patient.register", &id.to_string(), outcome)
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            self.once(asker, self.try_register(asker, id, local_id)).await
+        };
+        self.audited(asker, "patient.register", &id.to_string(), outcome.await)
             .await
     }
 
-    async fn try_register(
+    async fn try_register<Q: Asker<Patient>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         id: PatientId,
         local_id: Option<LocalPatientId>,
-    ) -> Result<Patient, UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let now = self.now();
         for _ in 0..Self::DRAWS {
             let patient = Patient {
@@ -52,12 +56,9 @@ impl Application {
             let mut changes = Changes::by(caller.author(now), Admission::New);
             changes.audit("patient.register", id.to_string(), AuditOutcome::Done);
             changes.put_patient(None, patient.clone());
-            match self.store.commit(changes).await {
-                Ok(_) => return Ok(patient),
-                Err(StoreError::Duplicate) => {}
-                Err(error @ (StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_))) => {
-                    return Err(error.into());
-                }
+            match self.conclude(asker, changes, Conclusion::of(patient)).await {
+                Err(error) if error.is_duplicate() => {}
+                concluded => return concluded,
             }
         }
         // The identifier itself is personal data, and the caller knows it.
@@ -100,27 +101,32 @@ impl Application {
         Ok(Page::of(patients, limit))
     }
 
-    pub async fn set_patient_active(
+    pub async fn set_patient_active<Q: Asker<Patient>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         by: PatientRef,
         active: bool,
-    ) -> Result<Patient, UseCaseError> {
+    ) -> Result<Q::Answer, UseCaseError> {
         let target = match by {
             PatientRef::Id(id) => id.to_string(),
             PatientRef::Wmda(number) => number.number().to_string(),
         };
-        let outcome = until_settled(|| self.try_set_active(caller, by, active)).await;
-        self.audited(caller, "patient.change", &target, outcome).await
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            let work = until_settled(|| self.try_set_active(asker, by, active));
+            self.once(asker, work).await
+        };
+        self.audited(asker, "patient.change", &target, outcome.await)
+            .await
     }
 
-    async fn try_set_active(
+    async fn try_set_active<Q: Asker<Patient>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         by: PatientRef,
         active: bool,
-    ) -> Result<Patient, UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let before = self.patient(caller, by).await?;
         let patient = Patient {
             active,
@@ -130,8 +136,7 @@ impl Application {
         let mut changes = Changes::by(caller.author(self.now()), Admission::New);
         changes.audit("patient.change", patient.id.to_string(), AuditOutcome::Done);
         changes.put_patient(Some(before.revision), patient.clone());
-        self.store.commit(changes).await?;
-        Ok(patient)
+        self.conclude(asker, changes, Conclusion::of(patient)).await
     }
 
     async fn patient(&self, caller: &Caller, by: PatientRef) -> Result<Patient, UseCaseError> {

@@ -1,6 +1,7 @@
 //! How each kind of work stands, and switching a kind off and on.
 
-use crate::{Application, Caller, UseCaseError};
+use crate::idempotency::Conclusion;
+use crate::{Application, Asker, Caller, UseCaseError};
 use caretrack_domain::{AuditOutcome, Scope, TaskKind};
 use caretrack_ports::{Admission, Changes, Pause, QueueFigures};
 
@@ -12,25 +13,29 @@ impl Application {
     }
 
     /// Workers stop taking that kind of task of the workspace, or start again; running ones go on.
-    pub async fn pause_queue(
+    pub async fn pause_queue<Q: Asker<()>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         kind: TaskKind,
         paused: bool,
-    ) -> Result<(), UseCaseError> {
+    ) -> Result<Q::Answer, UseCaseError> {
         let action = if paused { "queue.pause" } else { "queue.resume" };
-        let outcome = self.try_pause(caller, kind, paused, action).await;
-        self.audited(caller, action, kind.into(), outcome).await
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            self.once(asker, self.try_pause(asker, kind, paused, action))
+                .await
+        };
+        self.audited(asker, action, kind.into(), outcome.await).await
     }
 
-    async fn try_pause(
+    async fn try_pause<Q: Asker<()>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         kind: TaskKind,
         paused: bool,
         action: &str,
-    ) -> Result<(), UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let mut changes = Changes::by(caller.author(self.now()), Admission::Continuing);
         changes.audit(action, kind.to_string(), AuditOutcome::Done);
         changes.pause(Pause {
@@ -38,7 +43,6 @@ impl Application {
             kind,
             paused,
         });
-        self.store.commit(changes).await?;
-        Ok(())
+        self.conclude(asker, changes, Conclusion::of(())).await
     }
 }

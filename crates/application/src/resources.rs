@@ -1,9 +1,10 @@
 //! Resources: written at once or later, found, listed.
 
 use crate::error::until_settled;
+use crate::idempotency::Conclusion;
 use crate::order::no_resource;
 use crate::sources::{no_source, no_type};
-use crate::{Application, Caller, Page, ResourceOrder, UseCaseError};
+use crate::{Application, Asker, Caller, Page, ResourceOrder, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, Instant, Key, Lease, LeaseToken, NewTask, RecordId, Resource, ResourceKey, Scope,
     StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId, etag,
@@ -15,25 +16,40 @@ use caretrack_ports::{Changes, Place};
 pub struct Written {
     pub task: TaskId,
     pub created: bool,
-    /// As it is now, with its ETag; gone after a delete.
-    pub resource: Option<(Resource, String)>,
+    /// As it is now; gone after a delete.
+    pub resource: Option<Resource>,
+    /// Its ETag, known once it is committed.
+    pub tag: Option<String>,
+}
+
+impl Written {
+    fn put_tag(&mut self, workspace: WorkspaceId, version: i64) {
+        self.tag = Some(etag(workspace, version));
+    }
 }
 
 impl Application {
     /// Does it before it answers. The task, its receipt and the audit entry commit with the record.
-    pub async fn write_resource(
+    pub async fn write_resource<Q: Asker<Written>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         order: ResourceOrder,
-    ) -> Result<Written, UseCaseError> {
-        caller.require(Scope::RegistryWrite)?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        asker.caller().require(Scope::RegistryWrite)?;
         let order = self.completed(order);
-        let outcome = until_settled(|| self.try_write(caller, &order)).await;
-        self.audited(caller, order.audit_action(), &order.path(), outcome)
+        let outcome = self
+            .once(asker, until_settled(|| self.try_write(asker, &order)))
+            .await;
+        self.audited(asker, order.audit_action(), &order.path(), outcome)
             .await
     }
 
-    async fn try_write(&self, caller: &Caller, order: &ResourceOrder) -> Result<Written, UseCaseError> {
+    async fn try_write<Q: Asker<Written>>(
+        &self,
+        asker: &Q,
+        order: &ResourceOrder,
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let workspace = caller.who.workspace;
         let now = self.now();
         let missing = self.missing_for(workspace, order, now).await??;
@@ -58,30 +74,38 @@ impl Application {
         );
         changes.insert_task(NewTask::performed(facts, vec![order.operation()], lease));
         changes.audit(order.audit_action(), order.path(), AuditOutcome::Done);
-        let committed = self.store.commit(changes).await?;
 
         let existed = stored.is_some_and(|stored| stored.resource.is_some());
-        Ok(Written {
+        let shows_version = after.is_some().then_some(Written::put_tag as _);
+        let written = Written {
             task,
             created: after.is_some() && !existed,
-            resource: after.map(|after| (after, etag(workspace, committed.version(0)))),
-        })
+            resource: after,
+            tag: None,
+        };
+        self.conclude(asker, changes, Conclusion::versioned(written, shows_version))
+            .await
     }
 
     /// Takes it on, to be carried out later. Whether it can be done shows then, in its receipt.
-    pub async fn accept_resource(
+    pub async fn accept_resource<Q: Asker<TaskId>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         order: ResourceOrder,
-    ) -> Result<TaskId, UseCaseError> {
-        caller.require(Scope::RegistryWrite)?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        asker.caller().require(Scope::RegistryWrite)?;
         let order = self.completed(order);
         let (action, path) = (order.audit_action(), order.path());
-        let outcome = self.try_accept(caller, order).await;
-        self.audited(caller, action, &path, outcome).await
+        let outcome = self.once(asker, self.try_accept(asker, order)).await;
+        self.audited(asker, action, &path, outcome).await
     }
 
-    async fn try_accept(&self, caller: &Caller, order: ResourceOrder) -> Result<TaskId, UseCaseError> {
+    async fn try_accept<Q: Asker<TaskId>>(
+        &self,
+        asker: &Q,
+        order: ResourceOrder,
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let workspace = caller.who.workspace;
         let now = self.now();
         // Only asked here: it is made with the record, so that a refused write leaves nothing.
@@ -95,8 +119,7 @@ impl Application {
         let mut changes = Changes::by(caller.author(now), order.admission());
         changes.audit(order.audit_action(), order.path(), AuditOutcome::Accepted);
         changes.insert_task(NewTask::accepted(facts, vec![order.into_waiting_operation()]));
-        self.store.commit(changes).await?;
-        Ok(task)
+        self.conclude(asker, changes, Conclusion::of(task)).await
     }
 
     /// The record, with its ETag.

@@ -1,6 +1,7 @@
 //! Sources and types: reading them, and what a write may make of those that are missing.
 
-use crate::{Application, Caller, Page, ResourceOrder, UseCaseError};
+use crate::idempotency::Conclusion;
+use crate::{Application, Asker, Caller, Page, ResourceOrder, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, Definition, Instant, Key, Refusal, RefusalKind, Scope, Source, WorkspaceId,
 };
@@ -37,8 +38,13 @@ pub(crate) fn no_type(source: &Key, of: &Key) -> Refusal {
 
 impl Application {
     /// Makes a source; `false` if it was there.
-    pub async fn put_source(&self, caller: &Caller, key: Key) -> Result<bool, UseCaseError> {
-        caller.require(Scope::RegistryAdmin)?;
+    pub async fn put_source<Q: Asker<bool>>(&self, asker: &Q, key: Key) -> Result<Q::Answer, UseCaseError> {
+        asker.caller().require(Scope::RegistryAdmin)?;
+        self.once(asker, self.try_put_source(asker, key)).await
+    }
+
+    async fn try_put_source<Q: Asker<bool>>(&self, asker: &Q, key: Key) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let workspace = caller.who.workspace;
         let is_new = self.store.find_source(workspace, &key).await?.is_none();
         let now = self.now();
@@ -49,8 +55,7 @@ impl Application {
             key,
             created_at: now,
         });
-        self.store.commit(changes).await?;
-        Ok(is_new)
+        self.conclude(asker, changes, Conclusion::of(is_new)).await
     }
 
     pub async fn find_source(&self, caller: &Caller, key: &Key) -> Result<Source, UseCaseError> {

@@ -1,7 +1,8 @@
 //! Tasks as operators and clients see them: find, list, cancel, try again.
 
 use crate::error::until_settled;
-use crate::{Application, Caller, Page, UseCaseError};
+use crate::idempotency::Conclusion;
+use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, Key, NewTask, Operation, Scope, Task, TaskCommand, TaskFacts, TaskId, TaskStatus,
 };
@@ -66,14 +67,22 @@ impl Application {
     }
 
     /// A waiting task ends at once, a running one is asked to stop.
-    pub async fn cancel_task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
-        let outcome = until_settled(|| self.try_cancel(caller, id)).await;
-        self.audited(caller, "task.cancel", &id.to_string(), outcome)
+    pub async fn cancel_task<Q: Asker<Task>>(
+        &self,
+        asker: &Q,
+        id: TaskId,
+    ) -> Result<Q::Answer, UseCaseError> {
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            self.once(asker, until_settled(|| self.try_cancel(asker, id)))
+                .await
+        };
+        self.audited(asker, "task.cancel", &id.to_string(), outcome.await)
             .await
     }
 
-    async fn try_cancel(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    async fn try_cancel<Q: Asker<Task>>(&self, asker: &Q, id: TaskId) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let task = self.task(caller, id).await?;
         let now = self.now();
         let transition = task.apply(TaskCommand::Cancel, now)?;
@@ -81,18 +90,21 @@ impl Application {
         let mut changes = Changes::by(caller.author(now), Admission::Continuing);
         changes.audit("task.cancel", id.to_string(), asked_or_done(task.status()));
         changes.record_task(transition);
-        self.store.commit(changes).await?;
-        Ok(task)
+        self.conclude(asker, changes, Conclusion::of(task)).await
     }
 
     /// Makes a new task of what a broken one left undone.
-    pub async fn retry_task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
-        let outcome = self.try_retry(caller, id).await;
-        self.audited(caller, "task.retry", &id.to_string(), outcome).await
+    pub async fn retry_task<Q: Asker<Task>>(&self, asker: &Q, id: TaskId) -> Result<Q::Answer, UseCaseError> {
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            self.once(asker, self.try_retry(asker, id)).await
+        };
+        self.audited(asker, "task.retry", &id.to_string(), outcome.await)
+            .await
     }
 
-    async fn try_retry(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
+    async fn try_retry<Q: Asker<Task>>(&self, asker: &Q, id: TaskId) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let workspace = caller.who.workspace;
         let broken = self.task(caller, id).await?;
         let operations = self.store.operations(workspace, id, 0, usize::MAX).await?;
@@ -111,8 +123,7 @@ impl Application {
         let mut changes = Changes::by(caller.author(now), Admission::New);
         changes.audit("task.retry", id.to_string(), AuditOutcome::Accepted);
         changes.insert_task(again);
-        self.store.commit(changes).await?;
-        Ok(task)
+        self.conclude(asker, changes, Conclusion::of(task)).await
     }
 
     /// An ended task never changes again, so those who poll it need not each ask the store.

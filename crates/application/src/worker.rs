@@ -283,8 +283,10 @@ impl Worker {
         let mut ticks = ticks(self.settings.prune_every);
         loop {
             ticks.tick().await;
+            let now = self.application.now();
             let retention = Retention {
-                ended_before: self.application.now() - self.settings.retention,
+                ended_before: now - self.settings.retention,
+                expired_by: now,
             };
             loop {
                 match self
@@ -294,7 +296,7 @@ impl Worker {
                     .await
                 {
                     Ok(0) => break,
-                    Ok(tasks) => tracing::debug!(tasks, "deleted what is past its retention"),
+                    Ok(count) => tracing::debug!(count, "deleted what is past its retention"),
                     Err(error) => {
                         tracing::warn!(%error, "what is past its retention could not be deleted");
                         break;

@@ -1,28 +1,34 @@
 //! Workspaces: made and listed by the administrator only.
 
-use crate::{Application, Caller, Page, UseCaseError};
+use crate::idempotency::Conclusion;
+use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{AuditOutcome, Key, Scope, Workspace, WorkspaceId, WorkspaceOptions};
 use caretrack_ports::{Admission, Changes};
 
 impl Application {
-    pub async fn add_workspace(
+    pub async fn add_workspace<Q: Asker<Workspace>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         key: Key,
         options: WorkspaceOptions,
-    ) -> Result<Workspace, UseCaseError> {
-        let outcome = self.try_add_workspace(caller, key.clone(), options).await;
-        self.audited(caller, "workspace.add", key.as_str(), outcome).await
+    ) -> Result<Q::Answer, UseCaseError> {
+        let outcome = async {
+            asker.caller().require(Scope::OpsWrite)?;
+            asker.caller().require_administrator()?;
+            self.once(asker, self.try_add_workspace(asker, key.clone(), options))
+                .await
+        };
+        self.audited(asker, "workspace.add", key.as_str(), outcome.await)
+            .await
     }
 
-    async fn try_add_workspace(
+    async fn try_add_workspace<Q: Asker<Workspace>>(
         &self,
-        caller: &Caller,
+        asker: &Q,
         key: Key,
         options: WorkspaceOptions,
-    ) -> Result<Workspace, UseCaseError> {
-        caller.require(Scope::OpsWrite)?;
-        caller.require_administrator()?;
+    ) -> Result<Q::Answer, UseCaseError> {
+        let caller = asker.caller();
         let now = self.now();
         let workspace = Workspace {
             id: WorkspaceId(self.ids.id()),
@@ -34,11 +40,9 @@ impl Application {
         changes.audit("workspace.add", workspace.key.as_str(), AuditOutcome::Done);
         changes.insert_workspace(workspace.clone());
         let taken = format!("There is a workspace {} already.", workspace.key);
-        self.store
-            .commit(changes)
+        self.conclude(asker, changes, Conclusion::of(workspace))
             .await
-            .map_err(|error| UseCaseError::duplicate_as(error, taken))?;
-        Ok(workspace)
+            .map_err(|error| error.duplicate_as(taken))
     }
 
     /// By ascending key.

@@ -9,6 +9,7 @@ mod audit;
 mod canonical;
 mod credential;
 mod eta;
+mod idempotency;
 mod ids;
 mod patient;
 mod precondition;
@@ -22,6 +23,9 @@ pub use audit::{AuditEntry, AuditOutcome};
 pub use canonical::Fingerprint;
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
 pub use eta::QueueLoad;
+pub use idempotency::{
+    IdempotencyKey, KeptAnswer, KeptOutcome, KeyConflict, RequestDigest, RequestFingerprint,
+};
 pub use ids::{
     CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId, WorkerId,
     WorkspaceId,

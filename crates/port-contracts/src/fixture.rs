@@ -44,6 +44,7 @@ const ALL: &[&[Contract]] = &[
     crate::exclusion::CONTRACTS,
     crate::commits::CONTRACTS,
     crate::names::CONTRACTS,
+    crate::idempotency::CONTRACTS,
     crate::numbers::CONTRACTS,
     crate::isolation::CONTRACTS,
     crate::listing::CONTRACTS,

@@ -14,6 +14,7 @@ mod endings;
 mod exclusion;
 mod facts_round_trips;
 mod fixture;
+mod idempotency;
 mod interleavings;
 mod isolation;
 mod lanes;

@@ -32,6 +32,7 @@ pub(crate) const CONTRACTS: &[Contract] = &[
 async fn prune(world: &World, seconds: i64, limit: usize) -> Result<usize, StoreError> {
     let retention = Retention {
         ended_before: at(seconds),
+        expired_by: at(seconds),
     };
     world.prune(retention, limit).await
 }

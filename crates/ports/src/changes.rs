@@ -1,9 +1,10 @@
 //! The one way to write: collect what is to change, commit it at once, all or nothing.
 
 use caretrack_domain::{
-    Actor, AuditEntry, AuditOutcome, Credential, CredentialId, Definition, Instant, NewTask, Operation,
-    Patient, PatientId, Principal, RequestId, Resource, ResourceKey, Source, StoredResource, Task, TaskFacts,
-    TaskId, TaskKind, TaskStatus, TaskTransition, Workspace, WorkspaceId,
+    Actor, AuditEntry, AuditOutcome, Credential, CredentialId, Definition, IdempotencyKey, Instant,
+    KeptOutcome, NewTask, Operation, Patient, PatientId, Principal, RequestFingerprint, RequestId, Resource,
+    ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId, TaskKind, TaskStatus, TaskTransition,
+    Workspace, WorkspaceId,
 };
 
 /// Who writes, in which request, when.
@@ -85,6 +86,20 @@ pub enum NewCredential {
     },
 }
 
+/// What is told again to whoever sends the same request again; committed with what the request does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    pub workspace: WorkspaceId,
+    /// The workspace's own, until the one who had it before expired.
+    pub key: IdempotencyKey,
+    pub fingerprint: RequestFingerprint,
+    pub outcome: KeptOutcome,
+    /// Whether the answer shows the version of the first record written, which only the commit knows.
+    pub shows_version: bool,
+    pub made_at: Instant,
+    pub expires_at: Instant,
+}
+
 /// Workers stop, or start, taking a kind of one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
@@ -130,6 +145,8 @@ pub struct Parts {
     pub credentials: Vec<NewCredential>,
     pub patients: Vec<PatientWrite>,
     pub pauses: Vec<Pause>,
+    /// A key that is taken is [`StoreError::Duplicate`](crate::StoreError::Duplicate).
+    pub idempotency: Option<IdempotencyRecord>,
     pub audit: Vec<AuditEntry>,
     pub events: Vec<(WorkspaceId, Instant, Event)>,
 }
@@ -250,6 +267,10 @@ impl Changes {
 
     pub fn pause(&mut self, pause: Pause) {
         self.parts.pauses.push(pause);
+    }
+
+    pub fn remember(&mut self, record: IdempotencyRecord) {
+        self.parts.idempotency = Some(record);
     }
 
     fn announce_task(&mut self, task: &Task) {

@@ -8,14 +8,14 @@ mod queue;
 mod store;
 
 pub use changes::{
-    Admission, Author, Changes, Committed, Event, NewCredential, Parts, PatientWrite, Pause, Place,
-    ResourceWrite,
+    Admission, Author, Changes, Committed, Event, IdempotencyRecord, NewCredential, Parts, PatientWrite,
+    Pause, Place, ResourceWrite,
 };
 pub use queue::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE, TaskQueue};
 pub use store::{
-    AuditRepository, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository,
-    QueueFigures, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
-    WorkspaceRepository,
+    AuditRepository, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef,
+    PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention, Store, StoreError,
+    TaskFilter, TaskRepository, WorkspaceRepository,
 };
 
 use caretrack_domain::Instant;

@@ -3,9 +3,9 @@
 use crate::{Changes, Committed, Event};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, Instant, Key, Operation, Patient, PatientId, QueueLoad,
-    RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind, TaskStatus, WmdaId,
-    Workspace, WorkspaceId,
+    AuditEntry, Credential, CredentialId, Definition, IdempotencyKey, Instant, KeptOutcome, Key, Operation,
+    Patient, PatientId, QueueLoad, RecordId, RequestFingerprint, ResourceKey, SecretHash, Source,
+    StoredResource, Task, TaskId, TaskKind, TaskStatus, WmdaId, Workspace, WorkspaceId,
 };
 use std::error::Error;
 
@@ -36,6 +36,7 @@ pub trait Store:
     + PatientRepository
     + AuditRepository
     + OutboxRepository
+    + IdempotencyRepository
 {
     /// Applies all of it or nothing. Durable, and seen by every reader, when it returns.
     async fn commit(&self, changes: Changes) -> Result<Committed, StoreError>;
@@ -43,7 +44,8 @@ pub trait Store:
     /// Whether it can be read and has the schema this program needs.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Deletes what is past its retention, at most `limit` tasks; answers how many they were.
+    /// Deletes what is past its retention, at most `limit` tasks and as many idempotency keys; answers how
+    /// many of either, whichever are more.
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError>;
 }
 
@@ -53,6 +55,8 @@ pub struct Retention {
     /// Terminal tasks that ended before, with all their rows; outbox entries and marks of deleted records too.
     /// A mark stays while an unfinished task of its workspace is older: that must find that it was overtaken.
     pub ended_before: Instant,
+    /// Idempotency keys that have expired by then.
+    pub expired_by: Instant,
 }
 
 /// Which tasks a list shows.
@@ -248,4 +252,24 @@ pub trait OutboxRepository: Send + Sync {
         after: i64,
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, StoreError>;
+}
+
+/// What was answered under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    pub fingerprint: RequestFingerprint,
+    pub outcome: KeptOutcome,
+    /// That of the first record which the commit wrote, if the answer shows it.
+    pub version: Option<i64>,
+    pub expires_at: Instant,
+}
+
+#[async_trait]
+pub trait IdempotencyRepository: Send + Sync {
+    /// Whether it has expired is for the caller to say.
+    async fn find_remembered(
+        &self,
+        workspace: WorkspaceId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Remembered>, StoreError>;
 }

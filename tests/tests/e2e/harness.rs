@@ -9,7 +9,7 @@ pub mod server;
 pub mod tenant;
 pub mod wait;
 
-pub use api::{Answer, Api};
+pub use api::{Answer, Api, Call};
 pub use check::*;
 pub use data::{Data, Engine};
 pub use journey::{Journey, Need, run};

@@ -1,6 +1,6 @@
 //! One batch within its transaction, from the fences to the claims.
 
-use super::{Job, Outcome, claims, fences::Fences, lanes::Lanes, writes::Writes};
+use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, writes::Writes};
 use crate::error::BatchError;
 use crate::sql::Sql;
 use caretrack_domain::{Instant, TaskKind, WorkspaceId};
@@ -55,10 +55,7 @@ pub(super) async fn apply(
     let mut outcomes = Vec::with_capacity(jobs.len());
     for job in jobs {
         outcomes.push(match job {
-            Job::Commit(..) => match results.next().flatten() {
-                Some(committed) => Outcome::Committed(committed),
-                None => Outcome::Conflict,
-            },
+            Job::Commit(..) => results.next().unwrap_or(Outcome::Conflict),
             Job::Claim(claim, _) => {
                 let begun = known.latest.map_or(claim.now, |latest| latest.max(claim.now));
                 Outcome::Claimed(claims::claim(&tx, claim, begun).await?)
@@ -90,8 +87,7 @@ fn at(job: &Job) -> Option<Instant> {
 }
 
 struct CommitAll {
-    /// None for those that met a conflict.
-    results: Vec<Option<Committed>>,
+    results: Vec<Outcome>,
     ready: bool,
 }
 
@@ -105,7 +101,11 @@ async fn commit_all(tx: &Tx<'_>, commits: &[&Parts], known: &mut Known) -> Resul
     // Lanes are locked before rows, by everyone: no two transactions can wait for each other.
     let mut lanes = Lanes::lock(tx, commits).await?;
     let mut fences = Fences::load(tx, commits).await?;
-    let passed: Vec<bool> = commits.iter().map(|parts| fences.pass(parts)).collect();
+    let mut keys = Keys::load(tx, commits).await?;
+    let passed: Vec<bool> = commits
+        .iter()
+        .map(|parts| keys.is_free(parts) && fences.pass(parts) && keys.take(parts))
+        .collect();
     let wanted = |parts: &&Parts| parts.resources.len() + parts.new_tasks.len();
     let total: usize = commits
         .iter()
@@ -120,14 +120,20 @@ async fn commit_all(tx: &Tx<'_>, commits: &[&Parts], known: &mut Known) -> Resul
     let mut results = Vec::with_capacity(commits.len());
     for (parts, passed) in commits.iter().zip(&passed) {
         if !passed {
-            results.push(None);
+            results.push(if keys.is_free(parts) {
+                Outcome::Conflict
+            } else {
+                Outcome::Duplicate
+            });
             continue;
         }
-        results.push(Some(Committed { first: next }));
+        results.push(Outcome::Committed(Committed { first: next }));
         writes.add(parts, next, &mut lanes, &fences);
+        keys.add(parts, next);
         next += i64::try_from(wanted(parts)).unwrap_or(0);
     }
     let resumed = writes.write(tx, &mut known.queues).await?;
+    keys.write(tx).await?;
     let freed = lanes.free(tx).await?;
     Ok(CommitAll {
         results,

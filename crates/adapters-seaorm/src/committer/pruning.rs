@@ -1,13 +1,13 @@
 //! Deleting what is past its retention.
 
-use super::batch::Tx;
+use super::{batch::Tx, idempotency};
 use crate::error::BatchError;
 use crate::rows::micros;
 use crate::sql::runs;
 use caretrack_ports::Retention;
 use uuid::Uuid;
 
-/// Answers how many tasks went.
+/// Answers how many tasks or idempotency keys went, whichever were more.
 pub(super) async fn prune(tx: &Tx<'_>, retention: Retention, limit: usize) -> Result<usize, BatchError> {
     let before = micros(retention.ended_before);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -24,7 +24,8 @@ pub(super) async fn prune(tx: &Tx<'_>, retention: Retention, limit: usize) -> Re
         .push(")");
     tx.execute(sql).await?;
     marks(tx, before).await?;
-    Ok(tasks)
+    let keys = idempotency::prune(tx, micros(retention.expired_by), limit).await?;
+    Ok(tasks.max(usize::try_from(keys).unwrap_or(usize::MAX)))
 }
 
 async fn tasks(tx: &Tx<'_>, before: i64, limit: i64) -> Result<usize, BatchError> {

@@ -1,7 +1,8 @@
 //! What a request can end in beside success, in any dialect.
 
+use actix_web::http::StatusCode;
 use caretrack_application::UseCaseError;
-use caretrack_domain::{Refusal, RefusalKind};
+use caretrack_domain::{KeyConflict, Refusal, RefusalKind};
 
 #[derive(Debug)]
 pub enum Failure {
@@ -33,6 +34,7 @@ impl Failure {
             Self::UseCase(
                 UseCaseError::Refused(_)
                 | UseCaseError::TaskRefused(_)
+                | UseCaseError::Key(_)
                 | UseCaseError::Unauthenticated
                 | UseCaseError::Forbidden(_),
             )
@@ -45,9 +47,25 @@ impl Failure {
         }
     }
 
+    /// Whether the same request may well succeed a moment later.
+    pub fn may_pass_soon(&self) -> bool {
+        matches!(
+            self,
+            Self::UseCase(UseCaseError::Unavailable(_) | UseCaseError::Key(KeyConflict::InFlight))
+        )
+    }
+
     /// For what cannot be there, because nothing is named like that.
     pub fn no_such_record() -> Self {
         Refusal::new(RefusalKind::NotFound, "There is no such record.").into()
+    }
+}
+
+/// The same in every dialect; what comes with it is the dialect's own.
+pub fn key_conflict(conflict: KeyConflict) -> StatusCode {
+    match conflict {
+        KeyConflict::Reused => StatusCode::UNPROCESSABLE_ENTITY,
+        KeyConflict::InFlight => StatusCode::CONFLICT,
     }
 }
 

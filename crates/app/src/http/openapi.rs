@@ -12,11 +12,12 @@ mod tests;
 mod tidy;
 
 use super::failure::Failure;
+use super::idempotency;
 use super::routes::{DIALECTS, Dialect, Operation};
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use caretrack_application::{Needed, UseCaseError};
-use caretrack_domain::{Refusal, Rule, Scope};
+use caretrack_domain::{KeyConflict, Refusal, Rule, Scope};
 use caretrack_ports::StoreError;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use tracing::subscriber::{NoSubscriber, with_default};
 use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{HttpMethod, RefOr, Schema};
 
 /// The key under which an annotation says which scopes its operation needs: `security(("scope" = ["ops:read"]))`.
 const SCOPE: &str = "scope";
@@ -108,7 +109,7 @@ fn document() -> Value {
             (operation.schemas)(&mut schemas);
             let path = paths.entry(&operation.path).or_insert_with(|| json!({}));
             for method in &operation.methods {
-                path[name(method)] = described(dialect, &operation, &mut responses);
+                path[name(method)] = described(dialect, &operation, writes(method), &mut responses);
             }
         }
     }
@@ -136,7 +137,15 @@ fn document() -> Value {
     document
 }
 
-fn name(method: &utoipa::openapi::HttpMethod) -> String {
+/// Whether such an operation changes something, and so may come under a key.
+fn writes(method: &HttpMethod) -> bool {
+    match method {
+        HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => true,
+        HttpMethod::Get | HttpMethod::Head | HttpMethod::Options | HttpMethod::Trace => false,
+    }
+}
+
+fn name(method: &HttpMethod) -> String {
     let name = serde_json::to_value(method).ok();
     name.as_ref()
         .and_then(Value::as_str)
@@ -145,12 +154,25 @@ fn name(method: &utoipa::openapi::HttpMethod) -> String {
 }
 
 /// An operation with what its dialect adds to it; `shared` has the answers that many operations refer to.
-fn described(dialect: &Dialect, operation: &Operation, shared: &mut Map<String, Value>) -> Value {
+fn described(
+    dialect: &Dialect,
+    operation: &Operation,
+    writes: bool,
+    shared: &mut Map<String, Value>,
+) -> Value {
     let mut shown = json!((operation.document)());
     shown["tags"] = json!([dialect.name]);
     shown["security"] = security(dialect, &shown);
     let mut responses = shown["responses"].take();
-    for failure in failures(dialect, &shown) {
+    let mut failures = failures(dialect, &shown);
+    if writes {
+        failures.extend([
+            Failure::UseCase(KeyConflict::InFlight.into()),
+            Failure::UseCase(KeyConflict::Reused.into()),
+            idempotency::no_key().into(),
+        ]);
+    }
+    for failure in failures {
         let (status, response) = failed(dialect, failure);
         if responses.get(&status).is_none() {
             let name = format!("{}-{status}", dialect.name);
@@ -172,11 +194,17 @@ fn described(dialect: &Dialect, operation: &Operation, shared: &mut Map<String, 
             *header = parts::header(name);
         }
         response["headers"]["X-Request-ID"] = parts::header("X-Request-ID");
+        if writes {
+            response["headers"]["Idempotency-Replayed"] = parts::header("Idempotency-Replayed");
+        }
     }
     shown["responses"] = responses;
     let mut parameters = shown["parameters"].as_array().cloned().unwrap_or_default();
     parameters.iter_mut().for_each(tidy::parameter);
     parameters.push(request_id());
+    if writes {
+        parameters.push(idempotency_key());
+    }
     shown["parameters"] = parameters.into();
     shown
 }
@@ -185,6 +213,15 @@ fn request_id() -> Value {
     json!({
         "name": "X-Request-ID", "in": "header", "required": false, "schema": {"type": "string"},
         "description": "What the request is to be called: 1 to 128 visible ASCII characters; anything else is replaced.",
+    })
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        "description": "The caller's name for this request, of 1 to 255 visible ASCII characters. For 24 hours, the same request \
+            under the same key is answered the same and done once; another request under it is refused.",
     })
 }
 

@@ -1,6 +1,6 @@
 //! What holds for every request, whatever it asks for.
 
-use super::{Api, request_id, routes};
+use super::{Api, idempotency, request_id, routes};
 use crate::settings::Limits;
 use crate::system::{SystemClock, SystemIds};
 use actix_web::http::StatusCode;
@@ -41,6 +41,7 @@ macro_rules! service {
                 .route("/broken", web::get().to(broken))
                 .route("/ops/broken", web::get().to(broken))
                 .configure(routes)
+                .wrap(from_fn(idempotency::surround))
                 .wrap(from_fn(request_id::surround)),
         )
         .await

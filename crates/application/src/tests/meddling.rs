@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, Instant, Key, Operation, Patient, PatientId, QueueLoad,
-    RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind, Workspace,
-    WorkspaceId,
+    AuditEntry, Credential, CredentialId, Definition, IdempotencyKey, Instant, Key, Operation, Patient,
+    PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind,
+    Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, Changes, Committed, CredentialRepository, OutboxEntry, OutboxRepository, PatientRef,
-    PatientRepository, QueueFigures, ResourceRepository, Retention, Store, StoreError, TaskFilter,
-    TaskRepository, WorkspaceRepository,
+    AuditRepository, Changes, Committed, CredentialRepository, IdempotencyRepository, OutboxEntry,
+    OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention,
+    Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
@@ -32,6 +32,10 @@ impl MeddlingStore {
             meddlers: Mutex::default(),
             panics: AtomicU32::new(0),
         }
+    }
+
+    pub fn unmeddled(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.inner)
     }
 
     /// Runs before the next commit that nothing else runs before; an error is that commit's.
@@ -203,5 +207,12 @@ impl AuditRepository for MeddlingStore {
 impl OutboxRepository for MeddlingStore {
     async fn list_events(&self, w: WorkspaceId, after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
         self.inner.list_events(w, after, limit).await
+    }
+}
+
+#[async_trait]
+impl IdempotencyRepository for MeddlingStore {
+    async fn find_remembered(&self, w: WorkspaceId, key: &IdempotencyKey) -> Result<Option<Remembered>> {
+        self.inner.find_remembered(w, key).await
     }
 }

@@ -84,6 +84,18 @@ impl World {
         }
     }
 
+    /// The use cases of another server on the same store, which nobody meddles with.
+    pub fn beside(world: &Self) -> Application {
+        let memory = world.store.unmeddled();
+        Application::new(
+            Arc::clone(&memory) as _,
+            memory,
+            Arc::new(RuntimeClock(tokio::time::Instant::now())),
+            Arc::clone(&world.ids) as _,
+            Settings::default(),
+        )
+    }
+
     /// Starts a worker; it stops when the sender says so or goes.
     pub fn start_worker(&self) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
         let worker = Worker::new(Arc::clone(&self.app), worker_settings());

@@ -27,7 +27,8 @@ async fn a_write_is_there_with_its_task_and_receipt_when_it_is_answered() {
         .find_resource(&world.caller, &key("pt-1"))
         .await
         .unwrap();
-    assert_eq!(first.resource, Some((resource, version.clone())));
+    assert_eq!(first.resource, Some(resource));
+    assert_eq!(first.tag.as_ref(), Some(&version));
     let task = world.task(first.task).await;
     assert_eq!(task.status(), TaskStatus::Succeeded);
     let receipts = world.app.receipts(&world.caller, &task, 0, 10).await.unwrap();
@@ -41,7 +42,7 @@ async fn a_write_is_there_with_its_task_and_receipt_when_it_is_answered() {
         .write_resource(&world.caller, put("pt-1", r#"{"a":2}"#))
         .await
         .unwrap();
-    assert!(!second.created && second.resource.unwrap().1 != version);
+    assert!(!second.created && second.tag.unwrap() != version);
     let gone = world
         .app
         .write_resource(&world.caller, delete("pt-1"))

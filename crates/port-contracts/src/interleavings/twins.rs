@@ -400,6 +400,7 @@ impl Twins {
     pub(crate) async fn prune(&mut self) -> Outcome {
         let retention = Retention {
             ended_before: at(self.now - 300),
+            expired_by: at(self.now - 300),
         };
         let real = self.real.prune(retention, 10_000).await?;
         let model = self.model.prune(retention, 10_000).await?;

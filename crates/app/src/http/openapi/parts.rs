@@ -204,6 +204,10 @@ pub fn header(name: &str) -> Value {
             "What the request was called, or is called here.",
             json!({"type": "string"}),
         ),
+        "Idempotency-Replayed" => (
+            "`true`: this was answered before, under this key, and nothing was done again.",
+            json!({"type": "string", "enum": ["true"]}),
+        ),
         other => panic!("{other} is no header that is described here"),
     };
     json!({"description": description, "schema": schema})

@@ -5,11 +5,12 @@ use super::view::{CredentialView, List, NewCredential};
 use super::{Answer, limit, read, segment, shown_page, view};
 use crate::http::Api;
 use crate::http::failure::Failure;
+use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_application::ApiKeyDraft;
+use caretrack_application::{ApiKeyDraft, NewApiKey};
 use caretrack_domain::{CredentialId, Key, Problems, Refusal, Rule, Scope, Scopes};
 use uuid::Uuid;
 
@@ -33,11 +34,13 @@ const LONGEST_NAME: usize = 200;
 )]
 pub async fn add(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, draft) = read(&api, &request, payload, "credential.add", read_draft).await?;
-    let made = api.application.add_api_key(&caller, draft).await?;
-    Ok(HttpResponse::Created().json(NewCredential {
-        credential: view::credential(&made.credential),
-        secret: made.secret,
-    }))
+    let told = tell(&request, &caller, |made: &NewApiKey| {
+        HttpResponse::Created().json(NewCredential {
+            credential: view::credential(&made.credential),
+            secret: made.secret.clone(),
+        })
+    });
+    Ok(api.application.add_api_key(&told, draft).await?)
 }
 
 fn read_draft(text: &str) -> Result<ApiKeyDraft, Refusal> {
@@ -110,8 +113,6 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
 pub async fn revoke(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsWrite).await?;
     let id = Uuid::try_parse(segment(&request, "id")).map_err(|_| Failure::no_such_record())?;
-    api.application
-        .revoke_credential(&caller, CredentialId(id))
-        .await?;
-    Ok(HttpResponse::NoContent().finish())
+    let told = tell(&request, &caller, |(): &()| HttpResponse::NoContent().finish());
+    Ok(api.application.revoke_credential(&told, CredentialId(id)).await?)
 }

@@ -5,12 +5,13 @@ use super::view::{List, PatientRecord, PatientView};
 use super::{Answer, limit, read, segment, shown_page, view};
 use crate::http::Api;
 use crate::http::failure::Failure;
+use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_domain::{LocalPatientId, PatientId, Problems, Refusal, Rule, Scope, WmdaId};
+use caretrack_domain::{LocalPatientId, Patient, PatientId, Problems, Refusal, Rule, Scope, WmdaId};
 use caretrack_ports::PatientRef;
 use uuid::Uuid;
 
@@ -28,11 +29,13 @@ use uuid::Uuid;
 )]
 pub async fn register(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, local_id) = read(&api, &request, payload, "patient.register", read_new).await?;
-    let patient = api.application.register_patient(&caller, local_id).await?;
-    let location = format!("/ops/v1/patients/{}", patient.id);
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, location))
-        .json(view::patient(&patient)))
+    let told = tell(&request, &caller, |patient: &Patient| {
+        let location = format!("/ops/v1/patients/{}", patient.id);
+        HttpResponse::Created()
+            .insert_header((LOCATION, location))
+            .json(view::patient(patient))
+    });
+    Ok(api.application.register_patient(&told, local_id).await?)
 }
 
 fn read_new(text: &str) -> Result<Option<LocalPatientId>, Refusal> {
@@ -64,11 +67,11 @@ fn read_new(text: &str) -> Result<Option<LocalPatientId>, Refusal> {
 )]
 pub async fn change(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, active) = read(&api, &request, payload, "patient.change", read_change).await?;
-    let patient = api
-        .application
-        .set_patient_active(&caller, named(&request)?, active)
-        .await?;
-    Ok(HttpResponse::Ok().json(view::patient(&patient)))
+    let told = tell(&request, &caller, |patient| {
+        HttpResponse::Ok().json(view::patient(patient))
+    });
+    let patient = named(&request)?;
+    Ok(api.application.set_patient_active(&told, patient, active).await?)
 }
 
 fn read_change(text: &str) -> Result<bool, Refusal> {

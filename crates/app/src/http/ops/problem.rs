@@ -1,7 +1,7 @@
 //! Problem details (RFC 9457), with the fields that are wrong in `errors`.
 
 use super::view::task::{ProblemView, problem};
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, key_conflict};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
@@ -60,6 +60,7 @@ impl OpsError {
             Failure::UseCase(error) => match error {
                 UseCaseError::Refused(refusal) => (status(refusal.kind), refusal.message.clone()),
                 UseCaseError::TaskRefused(refused) => (StatusCode::CONFLICT, format!("{refused}.")),
+                UseCaseError::Key(conflict) => (key_conflict(*conflict), format!("Not now: {conflict}.")),
                 UseCaseError::Unauthenticated => (
                     StatusCode::UNAUTHORIZED,
                     "There is no credential, or a bad one.".to_owned(),
@@ -99,6 +100,7 @@ impl OpsError {
             Failure::UseCase(UseCaseError::Refused(refusal)) => &refusal.problems,
             Failure::UseCase(
                 UseCaseError::TaskRefused(_)
+                | UseCaseError::Key(_)
                 | UseCaseError::Unauthenticated
                 | UseCaseError::Forbidden(_)
                 | UseCaseError::Unavailable(_)
@@ -151,7 +153,7 @@ impl ResponseError for OpsError {
                 actix_web::http::header::HeaderValue::from_static("Bearer"),
             );
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.0.may_pass_soon() {
             headers.insert(RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs().into());
         }
         response

@@ -5,6 +5,7 @@ use super::view::{List, QueueSwitch, QueueView};
 use super::{Answer, segment, view};
 use crate::http::Api;
 use crate::http::failure::Failure;
+use crate::http::idempotency::tell;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use caretrack_domain::{Scope, TaskKind};
@@ -56,9 +57,11 @@ async fn switch(api: &Api, request: &HttpRequest, paused: bool) -> Answer {
     let kind = segment(request, "kind")
         .parse::<TaskKind>()
         .map_err(|_| Failure::no_such_record())?;
-    api.application.pause_queue(&caller, kind, paused).await?;
-    Ok(HttpResponse::Ok().json(QueueSwitch {
-        kind: kind.into(),
-        paused,
-    }))
+    let told = tell(request, &caller, |(): &()| {
+        HttpResponse::Ok().json(QueueSwitch {
+            kind: kind.into(),
+            paused,
+        })
+    });
+    Ok(api.application.pause_queue(&told, kind, paused).await?)
 }

@@ -4,6 +4,7 @@ use super::shapes::{KeyCursor, Limit, NewWorkspace, NumberCursor};
 use super::view::{AuditView, List, WorkspaceView};
 use super::{Answer, limit, read, shown_page, view};
 use crate::http::Api;
+use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::web::{Data, Payload};
@@ -26,8 +27,10 @@ use caretrack_domain::{Key, Problems, Refusal, Rule, Scope, WorkspaceOptions};
 )]
 pub async fn add_workspace(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, (key, options)) = read(&api, &request, payload, "workspace.add", read_workspace).await?;
-    let workspace = api.application.add_workspace(&caller, key, options).await?;
-    Ok(HttpResponse::Created().json(view::workspace(&workspace)))
+    let told = tell(&request, &caller, |workspace| {
+        HttpResponse::Created().json(view::workspace(workspace))
+    });
+    Ok(api.application.add_workspace(&told, key, options).await?)
 }
 
 fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {

@@ -6,11 +6,12 @@ use super::view::task::{self, TaskDetails, TaskView};
 use super::{Answer, limit, listed, segment, shown_page};
 use crate::http::Api;
 use crate::http::failure::Failure;
+use crate::http::idempotency::tell;
 use crate::http::query::Query;
 use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_domain::{Instant, Refusal, Scope, TaskId};
+use caretrack_domain::{Instant, Refusal, Scope, Task, TaskId};
 use caretrack_ports::TaskFilter;
 use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
@@ -101,8 +102,10 @@ pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
 )]
 pub async fn cancel(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsWrite).await?;
-    let task = api.application.cancel_task(&caller, id(&request)?).await?;
-    Ok(HttpResponse::Ok().json(task::task(&task, api.application.now())))
+    let told = tell(&request, &caller, |cancelled| {
+        HttpResponse::Ok().json(task::task(cancelled, api.application.now()))
+    });
+    Ok(api.application.cancel_task(&told, id(&request)?).await?)
 }
 
 /// Try a broken task again
@@ -119,11 +122,13 @@ pub async fn cancel(api: Data<Api>, request: HttpRequest) -> Answer {
 )]
 pub async fn retry(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsWrite).await?;
-    let task = api.application.retry_task(&caller, id(&request)?).await?;
-    let location = format!("/ops/v1/tasks/{}", task.id());
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, location))
-        .json(task::task(&task, api.application.now())))
+    let told = tell(&request, &caller, |again: &Task| {
+        let location = format!("/ops/v1/tasks/{}", again.id());
+        HttpResponse::Created()
+            .insert_header((LOCATION, location))
+            .json(task::task(again, api.application.now()))
+    });
+    Ok(api.application.retry_task(&told, id(&request)?).await?)
 }
 
 /// A UUID, or its digits with or without the prefix that a dialect gives them.

@@ -1,6 +1,6 @@
 //! The error object: every answer of 400 and above, and the error of a receipt.
 
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, key_conflict};
 use crate::http::openapi::parts;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -109,6 +109,11 @@ impl From<&UseCaseError> for ErrorObject {
                 ErrorType::FailedPrecondition,
                 refused.to_string(),
             ),
+            UseCaseError::Key(conflict) => Self::new(
+                key_conflict(*conflict),
+                ErrorType::FailedPrecondition,
+                format!("Not now: {conflict}."),
+            ),
             UseCaseError::Unauthenticated => Self::new(
                 StatusCode::UNAUTHORIZED,
                 ErrorType::Unauthenticated,
@@ -183,27 +188,14 @@ impl ResponseError for RegistryError {
         let object = ErrorObject::of(&self.0);
         let status = StatusCode::from_u16(object.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
-        match &self.0 {
-            Failure::WrongMethod { allow } => {
-                response.insert_header((ALLOW, allow.as_str()));
-            }
-            Failure::UseCase(UseCaseError::Unauthenticated) => {
-                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
-            }
-            Failure::UseCase(UseCaseError::Unavailable(_)) => {
-                response.insert_header((RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs()));
-            }
-            Failure::UseCase(
-                UseCaseError::Refused(_)
-                | UseCaseError::TaskRefused(_)
-                | UseCaseError::Forbidden(_)
-                | UseCaseError::Internal(_),
-            )
-            | Failure::WrongContentType
-            | Failure::BodyTooLarge { .. }
-            | Failure::BodyTooSlow
-            | Failure::NoSuchPath
-            | Failure::Excluded => {}
+        if let Failure::WrongMethod { allow } = &self.0 {
+            response.insert_header((ALLOW, allow.as_str()));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.0.may_pass_soon() {
+            response.insert_header((RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs()));
         }
         response.json(object)
     }

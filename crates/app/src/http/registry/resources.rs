@@ -7,10 +7,11 @@ use super::shapes::{
 };
 use super::{conditions, draft, path, view};
 use crate::http::failure::Failure;
+use crate::http::idempotency::{etag, tell};
 use crate::http::query::Query;
 use crate::http::{Api, body};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ContentType, ETAG, HeaderName, LOCATION, RETRY_AFTER};
+use actix_web::http::header::{ContentType, HeaderName, LOCATION, RETRY_AFTER};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use caretrack_application::{Caller, Change, ResourceOrder, UseCaseError, Written};
@@ -128,11 +129,11 @@ async fn write(
     };
     let key = order.key.clone();
     if conditions::prefers_async(request) {
-        let task = api.application.accept_resource(caller, order).await?;
-        Ok(accepted(&key, task))
+        let told = tell(request, caller, |task: &TaskId| accepted(&key, *task));
+        Ok(api.application.accept_resource(&told, order).await?)
     } else {
-        let written = api.application.write_resource(caller, order).await?;
-        Ok(persisted(&key, &written))
+        let told = tell(request, caller, |written: &Written| persisted(&key, written));
+        Ok(api.application.write_resource(&told, order).await?)
     }
 }
 
@@ -158,24 +159,19 @@ fn persisted(key: &ResourceKey, written: &Written) -> HttpResponse {
         let ResourceKey { source, of, id } = key;
         response.insert_header((LOCATION, format!("/sources/{source}/v1/resources/{of}/{id}")));
     }
-    let room = written
-        .resource
-        .as_ref()
-        .map_or(0, |(resource, _)| view::room(resource));
+    let room = written.resource.as_ref().map_or(0, view::room);
     let mut out = String::with_capacity(room + 96);
     let task = view::task_id(written.task, TaskKind::RegistryWrite);
     out.extend([r#"{"taskId":""#, &task, r#"","status":"PERSISTED""#]);
-    if let Some((resource, tag)) = &written.resource {
+    if let Some(tag) = &written.tag {
         response.insert_header(etag(tag));
+    }
+    if let Some(resource) = &written.resource {
         out.push_str(r#","resource":"#);
         view::resource(&mut out, resource);
     }
     out.push('}');
     response.body(out)
-}
-
-fn etag(tag: &str) -> (HeaderName, String) {
-    (ETAG, format!("\"{tag}\""))
 }
 
 /// Read a resource

@@ -5,6 +5,7 @@ use super::shapes::{
     KeyCursor, Limit, ProfilePath, ProfileView, SourceDraft, SourceList, SourcePath, SourceView,
 };
 use super::{path, view};
+use crate::http::idempotency::tell;
 use crate::http::json::Object;
 use crate::http::query::Query;
 use crate::http::{Api, body};
@@ -44,13 +45,15 @@ pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answ
             return Err(failure.into());
         }
     };
-    let created = api.application.put_source(&caller, key.clone()).await?;
-    let mut response = if created {
-        HttpResponse::Created()
-    } else {
-        HttpResponse::Ok()
-    };
-    Ok(response.json(shown(&key)))
+    let told = tell(&request, &caller, |created: &bool| {
+        let mut response = if *created {
+            HttpResponse::Created()
+        } else {
+            HttpResponse::Ok()
+        };
+        response.json(shown(&key))
+    });
+    Ok(api.application.put_source(&told, key.clone()).await?)
 }
 
 fn read_source(request: &HttpRequest, text: &str) -> Result<Key, Refusal> {
