@@ -14,6 +14,7 @@ mod e2e {
     pub mod harness;
 
     pub mod asynchronous;
+    pub mod clock;
     pub mod command_line;
     pub mod crash;
     pub mod disk;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         e2e::latency::journeys(),
         e2e::importing::journeys(),
         e2e::asynchronous::journeys(),
+        e2e::clock::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),
         e2e::operators::journeys(),

@@ -4,6 +4,7 @@
 //! maps. That makes it the model that the other adapters are compared with, step by step. A new aggregate
 //! gets its map in `state`, its fences and its application in `store`, its finders in `repositories`.
 
+mod clock;
 mod lanes;
 mod queue;
 mod repositories;

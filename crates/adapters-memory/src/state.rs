@@ -8,6 +8,7 @@ use caretrack_domain::{
 };
 use caretrack_ports::{OutboxEntry, Remembered};
 use std::collections::{BTreeMap, BTreeSet};
+use time::Duration;
 
 /// The tasks of one kind in one workspace.
 pub(crate) type Queue = (WorkspaceId, TaskKind);
@@ -51,6 +52,9 @@ pub(crate) struct State {
     pub(crate) audit: Vec<AuditEntry>,
     pub(crate) outbox: Vec<(WorkspaceId, OutboxEntry)>,
     pub(crate) last_event: i64,
+
+    /// How far the clock of the domain was moved.
+    pub(crate) clock_ahead: Duration,
 
     pub(crate) fail_next_commit: bool,
 }

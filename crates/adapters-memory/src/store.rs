@@ -219,6 +219,7 @@ impl State {
             };
             self.remembered.insert((record.workspace, record.key), remembered);
         }
+        self.advance_clock(parts.clock_step);
         self.audit.extend(parts.audit);
         for (workspace, at, event) in parts.events {
             self.last_event += 1;

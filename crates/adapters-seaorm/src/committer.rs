@@ -7,6 +7,7 @@
 
 mod batch;
 mod claims;
+mod clock;
 mod fences;
 mod idempotency;
 mod lanes;

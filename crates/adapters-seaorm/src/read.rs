@@ -17,6 +17,7 @@ use caretrack_ports::{
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use std::collections::HashMap;
 
+mod clock;
 mod tasks;
 
 /// Tasks by id.

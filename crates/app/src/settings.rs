@@ -27,6 +27,7 @@ pub struct Settings {
     pub tasks: Tasks,
     pub auth: Auth,
     pub registry: Registry,
+    pub clock: Clock,
     pub limits: Limits,
     pub log: Log,
 }
@@ -101,6 +102,19 @@ pub struct Auth {
 #[serde(default)]
 pub struct Registry {
     pub open_profiles: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clock {
+    pub mode: ClockMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockMode {
+    System,
+    Manual,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -206,6 +220,23 @@ impl Default for Registry {
     }
 }
 
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            mode: ClockMode::System,
+        }
+    }
+}
+
+impl From<ClockMode> for caretrack_application::ClockMode {
+    fn from(mode: ClockMode) -> Self {
+        match mode {
+            ClockMode::System => Self::System,
+            ClockMode::Manual => Self::Manual,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -287,6 +318,12 @@ impl Settings {
         }
         if self.server.threads == 0 {
             return bad("server.threads", "must be at least 1");
+        }
+        if self.clock.mode == ClockMode::Manual && !self.server.listen.ip().to_canonical().is_loopback() {
+            return bad(
+                "clock.mode",
+                "may be manual only where server.listen is a loopback address",
+            );
         }
         self.retry_by_kind()?;
         Ok(())

@@ -1,7 +1,7 @@
 //! From settings to a running server, read from top to bottom.
 
 use crate::http::{self, Api};
-use crate::settings::{Role, Settings};
+use crate::settings::{self, Role, Settings};
 use crate::system::{SystemClock, SystemIds};
 use crate::{bootstrap, telemetry};
 use actix_web::web::Data;
@@ -31,10 +31,17 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
     let rules = caretrack_application::Settings {
         open_profiles: settings.registry.open_profiles,
+        clock: settings.clock.mode.into(),
         retry: (&settings.tasks.retry).into(),
         retry_by_kind: settings.retry_by_kind()?,
     };
     let application = Arc::new(Application::new(store, queue, clock, Arc::clone(&ids), rules));
+    application.start_clock().await?;
+    if settings.clock.mode == settings::ClockMode::Manual {
+        tracing::warn!("the clock can be moved: for tests only");
+        let application = Arc::clone(&application);
+        tokio::spawn(async move { application.follow_clock().await });
+    }
     bootstrap::ensure_administrator(&application, &settings.auth.bootstrap_key_file).await?;
 
     let does = |role| settings.server.role == Role::All || settings.server.role == role;

@@ -57,7 +57,7 @@ impl Application {
             return Err(UseCaseError::Unauthenticated);
         }
         let secret = hash(key);
-        let now = self.now();
+        let now = self.system_now();
         let who = match self.principals.find(&secret, now) {
             Some(who) => who,
             None => self.look_up(secret, now).await?,

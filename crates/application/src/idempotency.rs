@@ -171,7 +171,7 @@ impl Application {
             None => KeptOutcome::Answered(answer.clone()),
         };
         let shows_version = versioned.is_some();
-        let at = changes.at();
+        let at = self.system_now();
         changes.remember(record(caller, keeping.keyed, kept, shows_version, at));
         match self.store.commit(changes).await {
             Ok(Committed { first }) => {
@@ -198,7 +198,7 @@ impl Application {
         let keeping = asker.keeping();
         if let Some(keeping) = &keeping {
             let kept = KeptOutcome::Refused(refusal.clone());
-            let at = changes.at();
+            let at = self.system_now();
             changes.remember(record(caller, keeping.keyed, kept, false, at));
         }
         match (self.store.commit(changes).await, keeping) {
@@ -217,7 +217,7 @@ impl Application {
         let workspace = caller.who.workspace;
         let keyed = keeping.keyed;
         let found = self.store.find_remembered(workspace, &keyed.key).await?;
-        let Some(found) = found.filter(|found| found.expires_at > self.now()) else {
+        let Some(found) = found.filter(|found| found.expires_at > self.system_now()) else {
             return Ok(None);
         };
         if found.fingerprint != keyed.fingerprint(caller) {

@@ -8,6 +8,7 @@
 mod audit;
 mod authenticate;
 mod bootstrap;
+mod clock;
 mod credentials;
 mod error;
 mod idempotency;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use authenticate::Caller;
 pub use bootstrap::BootstrapError;
+pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{ApiKeyDraft, NewApiKey};
 pub use error::{Needed, UseCaseError};
 pub use idempotency::{Asker, Keeping, Keyed};
@@ -40,6 +42,7 @@ use caretrack_domain::{
     WorkspaceId,
 };
 use caretrack_ports::{Clock, IdGenerator, Store, StoreError, TaskQueue};
+use clock::Lead;
 use idempotency::Turns;
 use recent::Recent;
 use std::collections::BTreeMap;
@@ -50,6 +53,7 @@ use std::sync::Arc;
 pub struct Settings {
     /// Whether a write may make the source and type it names; a workspace may have its own say.
     pub open_profiles: bool,
+    pub clock: ClockMode,
     pub retry: RetryPolicy,
     /// Kinds that are retried otherwise.
     pub retry_by_kind: BTreeMap<TaskKind, RetryPolicy>,
@@ -59,6 +63,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             open_profiles: true,
+            clock: ClockMode::System,
             retry: RetryPolicy::default(),
             retry_by_kind: BTreeMap::new(),
         }
@@ -69,7 +74,9 @@ impl Default for Settings {
 pub struct Application {
     store: Arc<dyn Store>,
     queue: Arc<dyn TaskQueue>,
+    /// The system's; nothing but `clock.rs` asks it.
     clock: Arc<dyn Clock>,
+    lead: Lead,
     ids: Arc<dyn IdGenerator>,
     settings: Settings,
     /// This start of this process.
@@ -95,6 +102,7 @@ impl Application {
             store,
             queue,
             clock,
+            lead: Lead::of(settings.clock),
             ids,
             settings,
             worker,
@@ -112,11 +120,6 @@ impl Application {
         self.store.check().await
     }
 
-    /// What time it is for all that is decided here.
-    pub fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
     /// An id for a record whose caller leaves it to the server.
     pub fn new_record_id(&self) -> RecordId {
         RecordId::made(self.ids.id())
@@ -124,12 +127,13 @@ impl Application {
 
     /// When a new task of that kind will be done; the load behind it may be a second old.
     async fn eta(&self, workspace: WorkspaceId, kind: TaskKind, now: Instant) -> Result<Instant, StoreError> {
-        if let Some(load) = self.loads.find(&(workspace, kind), now) {
+        let read_at = self.system_now();
+        if let Some(load) = self.loads.find(&(workspace, kind), read_at) {
             return Ok(load.eta(now));
         }
         let epoch = self.loads.epoch();
         let load = self.store.queue_load(workspace, kind, now).await?;
-        self.loads.keep(epoch, (workspace, kind), load, now);
+        self.loads.keep(epoch, (workspace, kind), load, read_at);
         Ok(load.eta(now))
     }
 

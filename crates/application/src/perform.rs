@@ -244,22 +244,23 @@ impl Application {
         held_here: impl Fn(TaskId) -> bool,
         limit: usize,
     ) -> Result<usize, StoreError> {
-        let expired = self.store.expired_tasks(self.now(), limit).await?;
+        let looked_at = self.system_now();
+        let expired = self.store.expired_tasks(looked_at, limit).await?;
         let found = expired.len();
         let taken = expired
             .iter()
             .filter(|task| !held_here(task.id()))
-            .map(|task| self.take_from(task));
+            .map(|task| self.take_from(task, looked_at));
         futures::future::join_all(taken).await;
         Ok(found)
     }
 
-    async fn take_from(&self, task: &Task) {
+    async fn take_from(&self, task: &Task, expired_at: Instant) {
         let now = self.now();
         let drafted = match token_of(task) {
             // By the lease that ran out: rescheduling would forget that somebody wants it stopped.
             Some(token) if task.cancel_requested() => stop(task, token, now),
-            Some(_) | None => self.broken(task, Fence::Expiry, "the lease ran out", now),
+            Some(_) | None => self.broken(task, Fence::Expiry(expired_at), "the lease ran out", now),
         };
         let done = match drafted {
             Ok(changes) => self.store.commit(changes).await.map_err(Fault::from),

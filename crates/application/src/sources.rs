@@ -102,16 +102,16 @@ impl Application {
     ) -> Result<Result<Missing, Refusal>, StoreError> {
         let (source, of) = (&order.key.source, &order.key.of);
         let name = (workspace, source.clone(), of.clone());
-        if self.known_types.find(&name, now).is_some() {
+        if self.known_types.find(&name, self.system_now()).is_some() {
             return Ok(Ok(Missing::default()));
         }
         let epoch = self.known_types.epoch();
         if self.store.find_definition(workspace, source, of).await?.is_some() {
-            self.known_types.keep(epoch, name, (), now);
+            self.known_types.keep(epoch, name, (), self.system_now());
             return Ok(Ok(Missing::default()));
         }
         let no_source_there = self.store.find_source(workspace, source).await?.is_none();
-        if !order.creates() || !self.has_open_profiles(workspace, now).await? {
+        if !order.creates() || !self.has_open_profiles(workspace).await? {
             let refusal = if no_source_there {
                 no_source(source)
             } else {
@@ -135,7 +135,8 @@ impl Application {
         }))
     }
 
-    async fn has_open_profiles(&self, workspace: WorkspaceId, now: Instant) -> Result<bool, StoreError> {
+    async fn has_open_profiles(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
+        let now = self.system_now();
         if let Some(open) = self.open_workspaces.find(&workspace, now) {
             return Ok(open);
         }

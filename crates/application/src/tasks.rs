@@ -128,7 +128,7 @@ impl Application {
 
     /// An ended task never changes again, so those who poll it need not each ask the store.
     async fn task(&self, caller: &Caller, id: TaskId) -> Result<Task, UseCaseError> {
-        let (workspace, now) = (caller.who.workspace, self.clock.now());
+        let (workspace, now) = (caller.who.workspace, self.system_now());
         if let Some(task) = self.ended_tasks.find(&(workspace, id), now) {
             return Ok(task);
         }

@@ -1,6 +1,7 @@
 //! Journeys through the use cases, against the store in memory.
 
 mod administration;
+mod clock;
 mod idempotency;
 mod later;
 mod meddling;

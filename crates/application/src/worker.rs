@@ -122,6 +122,7 @@ impl Worker {
 
     async fn take_tasks(self: &Arc<Self>, stopped: &Shared<impl Future<Output = ()>>) {
         let mut failing = patience();
+        let mut clock_moves = self.application.clock_moves();
         while stopped.clone().now_or_never().is_none() {
             let room = self
                 .settings
@@ -141,6 +142,7 @@ impl Worker {
                     if let Some(longest) = self.launch_all(claimed) {
                         tokio::select! {
                             () = self.application.queue.wait(longest) => {}
+                            () = clock_moves.next() => {}
                             () = stopped.clone() => {}
                         }
                     }
@@ -160,7 +162,7 @@ impl Worker {
         let lease = Lease {
             token: LeaseToken(self.application.ids.id()),
             worker: self.application.worker,
-            until: now + self.settings.term(),
+            until: self.application.system_now() + self.settings.term(),
         };
         let kinds = <TaskKind as strum::IntoEnumIterator>::iter().collect();
         let claim = Claim {
@@ -248,7 +250,7 @@ impl Worker {
             if held.is_empty() {
                 continue;
             }
-            let until = self.application.now() + self.settings.term();
+            let until = self.application.system_now() + self.settings.term();
             match self.application.queue.renew(held.clone(), until).await {
                 Ok(kept) => self.drop_lost(&held, &kept),
                 Err(error) => tracing::warn!(%error, "leases could not be renewed"),
@@ -281,12 +283,15 @@ impl Worker {
 
     async fn prune(&self) {
         let mut ticks = ticks(self.settings.prune_every);
+        let mut clock_moves = self.application.clock_moves();
         loop {
-            ticks.tick().await;
-            let now = self.application.now();
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = clock_moves.next() => {}
+            }
             let retention = Retention {
-                ended_before: now - self.settings.retention,
-                expired_by: now,
+                ended_before: self.application.now() - self.settings.retention,
+                expired_by: self.application.system_now(),
             };
             loop {
                 match self

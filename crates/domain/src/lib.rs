@@ -7,6 +7,7 @@
 
 mod audit;
 mod canonical;
+mod clock;
 mod credential;
 mod eta;
 mod idempotency;
@@ -21,6 +22,7 @@ mod workspace;
 
 pub use audit::{AuditEntry, AuditOutcome};
 pub use canonical::Fingerprint;
+pub use clock::{Advance, InvalidAdvance};
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
 pub use eta::QueueLoad;
 pub use idempotency::{

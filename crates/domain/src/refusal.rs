@@ -88,6 +88,8 @@ pub enum RefusalKind {
     AlreadyExists,
     /// The system is not in the state needed.
     FailedPrecondition,
+    /// What is there, or how the server is run, stands against it.
+    Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
     ConditionFailed,
 }

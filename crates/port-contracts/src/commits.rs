@@ -199,7 +199,7 @@ async fn a_stale_task_conflicts(world: World) -> Outcome {
 
     // Nothing leaves a terminal state, however the stale transition was made.
     let broken = TaskCommand::GiveUp {
-        by: Fence::Expiry,
+        by: Fence::Expiry(at(99)),
         error: "lost".to_owned(),
     };
     let late = transition(&running, broken, at(99));

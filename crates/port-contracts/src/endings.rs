@@ -100,7 +100,7 @@ async fn a_cancelled_task_drops_what_was_left(world: World) -> Outcome {
 async fn a_broken_task_keeps_what_was_left(world: World) -> Outcome {
     let running = one_done(&world, 1).await?;
     let give_up = TaskCommand::GiveUp {
-        by: Fence::Expiry,
+        by: Fence::Expiry(at(99)),
         error: "the worker is gone".to_owned(),
     };
     let broken = world.step(&running, give_up, at(99)).await?;

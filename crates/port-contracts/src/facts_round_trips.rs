@@ -127,7 +127,7 @@ async fn every_state_comes_back(world: World) -> Outcome {
         let ending = match n {
             2 => refuse(&running),
             3 => TaskCommand::GiveUp {
-                by: Fence::Expiry,
+                by: Fence::Expiry(at(99)),
                 error: text.clone(),
             },
             _ => TaskCommand::Stop {

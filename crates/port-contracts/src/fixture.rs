@@ -52,6 +52,7 @@ const ALL: &[&[Contract]] = &[
     crate::leases::CONTRACTS,
     crate::lanes::CONTRACTS,
     crate::pauses::CONTRACTS,
+    crate::clock::CONTRACTS,
     crate::waits::CONTRACTS,
     crate::records::CONTRACTS,
     crate::round_trips::CONTRACTS,

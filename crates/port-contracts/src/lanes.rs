@@ -110,7 +110,7 @@ async fn whatever_ends_the_head_frees_its_key(world: World) -> Outcome {
         &complete,
         &refuse,
         &|task| give_up(Fence::Holder(token(task))),
-        &|_| give_up(Fence::Expiry),
+        &|_| give_up(Fence::Expiry(at(999))),
         &stop,
     ];
     for n in 1..=7 {

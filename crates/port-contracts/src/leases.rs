@@ -61,7 +61,7 @@ async fn a_lost_lease_shows_when_it_ran_out_and_not_before(world: World) -> Outc
     // The rescuer takes it from the worker, and it shows no longer.
     let lost = world.task(task_id(1)).await?;
     let rescue = TaskCommand::Reschedule {
-        by: Fence::Expiry,
+        by: Fence::Expiry(at(32)),
         at: at(40),
         error: "the worker is gone".to_owned(),
     };
@@ -134,7 +134,7 @@ async fn a_late_worker_is_fenced_out(world: World) -> Outcome {
     world.accept(facts(1, 0)).await?;
     let late = world.take_one(at(1)).await?;
     let rescue = TaskCommand::Reschedule {
-        by: Fence::Expiry,
+        by: Fence::Expiry(at(40)),
         at: at(40),
         error: "the worker is gone".to_owned(),
     };

@@ -9,6 +9,7 @@
 //! and nothing sleeps, except where the promise is about waiting.
 
 mod claims;
+mod clock;
 mod commits;
 mod endings;
 mod exclusion;

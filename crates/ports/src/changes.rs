@@ -1,11 +1,12 @@
 //! The one way to write: collect what is to change, commit it at once, all or nothing.
 
 use caretrack_domain::{
-    Actor, AuditEntry, AuditOutcome, Credential, CredentialId, Definition, IdempotencyKey, Instant,
+    Actor, Advance, AuditEntry, AuditOutcome, Credential, CredentialId, Definition, IdempotencyKey, Instant,
     KeptOutcome, NewTask, Operation, Patient, PatientId, Principal, RequestFingerprint, RequestId, Resource,
     ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId, TaskKind, TaskStatus, TaskTransition,
     Workspace, WorkspaceId,
 };
+use time::Duration;
 
 /// Who writes, in which request, when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +148,8 @@ pub struct Parts {
     pub pauses: Vec<Pause>,
     /// A key that is taken is [`StoreError::Duplicate`](crate::StoreError::Duplicate).
     pub idempotency: Option<IdempotencyRecord>,
+    /// How far the clock of the domain is moved ahead.
+    pub clock_step: Duration,
     pub audit: Vec<AuditEntry>,
     pub events: Vec<(WorkspaceId, Instant, Event)>,
 }
@@ -271,6 +274,11 @@ impl Changes {
 
     pub fn remember(&mut self, record: IdempotencyRecord) {
         self.parts.idempotency = Some(record);
+    }
+
+    /// Moves the clock of the domain ahead. Retries stay on system time: their times move along.
+    pub fn advance_clock(&mut self, by: Advance) {
+        self.parts.clock_step += by.length();
     }
 
     fn announce_task(&mut self, task: &Task) {

@@ -13,14 +13,15 @@ pub use changes::{
 };
 pub use queue::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE, TaskQueue};
 pub use store::{
-    AuditRepository, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef,
-    PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention, Store, StoreError,
-    TaskFilter, TaskRepository, WorkspaceRepository,
+    AuditRepository, ClockRepository, CredentialRepository, IdempotencyRepository, OutboxEntry,
+    OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention,
+    Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
 };
 
 use caretrack_domain::Instant;
 
-/// What time it is, UTC, cut to microseconds: what every store keeps.
+/// What time it is on the system's clock, UTC, cut to microseconds: what every store keeps. The time of the
+/// domain may be ahead of it (`Application::now`).
 pub trait Clock: Send + Sync {
     fn now(&self) -> Instant;
 }

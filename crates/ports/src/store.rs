@@ -8,6 +8,7 @@ use caretrack_domain::{
     StoredResource, Task, TaskId, TaskKind, TaskStatus, WmdaId, Workspace, WorkspaceId,
 };
 use std::error::Error;
+use time::Duration;
 
 /// What can go wrong with a store; there is nothing else.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,7 @@ pub trait Store:
     + AuditRepository
     + OutboxRepository
     + IdempotencyRepository
+    + ClockRepository
 {
     /// Applies all of it or nothing. Durable, and seen by every reader, when it returns.
     async fn commit(&self, changes: Changes) -> Result<Committed, StoreError>;
@@ -272,4 +274,10 @@ pub trait IdempotencyRepository: Send + Sync {
         workspace: WorkspaceId,
         key: &IdempotencyKey,
     ) -> Result<Option<Remembered>, StoreError>;
+}
+
+#[async_trait]
+pub trait ClockRepository: Send + Sync {
+    /// How far the time of the domain is ahead of the system's; it only grows.
+    async fn clock_ahead(&self) -> Result<Duration, StoreError>;
 }

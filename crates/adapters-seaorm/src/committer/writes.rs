@@ -11,6 +11,7 @@ use caretrack_ports::{NewCredential, Parts, Pause, Place};
 use sea_orm::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::mem::take;
+use time::Duration;
 
 type Rows = Vec<Vec<Value>>;
 
@@ -35,6 +36,7 @@ pub(super) struct Writes {
     patients: Rows,
     pauses: Vec<Pause>,
     queues: Vec<(WorkspaceId, TaskKind)>,
+    clock_step: Duration,
     outbox: Rows,
     audit: Rows,
     /// Whether something can be claimed now, or later.
@@ -117,6 +119,7 @@ impl Writes {
             .push(row);
         }
         self.pauses.extend(&parts.pauses);
+        self.clock_step += parts.clock_step;
         self.outbox.extend(
             parts
                 .events
@@ -226,6 +229,9 @@ impl Writes {
         end(tx, take(&mut self.ended_tasks)).await?;
         self.settle_remaining(tx).await?;
         self.revoke(tx).await?;
+        if !self.clock_step.is_zero() {
+            super::clock::advance(tx, take(&mut self.clock_step)).await?;
+        }
         self.pause(tx).await
     }
 

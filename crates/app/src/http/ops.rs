@@ -1,5 +1,6 @@
 //! `/ops/v1`: what operators see and do. Errors are problems (RFC 9457); lists are paged by cursor.
 
+mod clock;
 mod credentials;
 mod patients;
 mod problem;
@@ -41,6 +42,8 @@ pub static DIALECT: Dialect = Dialect {
             tasks::find,
             tasks::cancel,
             tasks::retry,
+            clock::find,
+            clock::advance,
             queues::list,
             queues::pause,
             queues::resume,

@@ -8,9 +8,9 @@ use caretrack_domain::{
     Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, Changes, Committed, CredentialRepository, IdempotencyRepository, OutboxEntry,
-    OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention,
-    Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
+    AuditRepository, Changes, ClockRepository, Committed, CredentialRepository, IdempotencyRepository,
+    OutboxEntry, OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered,
+    ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
@@ -214,5 +214,12 @@ impl OutboxRepository for MeddlingStore {
 impl IdempotencyRepository for MeddlingStore {
     async fn find_remembered(&self, w: WorkspaceId, key: &IdempotencyKey) -> Result<Option<Remembered>> {
         self.inner.find_remembered(w, key).await
+    }
+}
+
+#[async_trait]
+impl ClockRepository for MeddlingStore {
+    async fn clock_ahead(&self) -> Result<time::Duration> {
+        self.inner.clock_ahead().await
     }
 }

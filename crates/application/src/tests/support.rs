@@ -96,6 +96,17 @@ impl World {
         )
     }
 
+    /// Another process on the same store.
+    pub fn another(&self, settings: Settings) -> Arc<Application> {
+        Arc::new(Application::new(
+            Arc::clone(&self.store) as _,
+            Arc::clone(&self.app.queue),
+            Arc::clone(&self.app.clock),
+            Arc::clone(&self.ids) as _,
+            settings,
+        ))
+    }
+
     /// Starts a worker; it stops when the sender says so or goes.
     pub fn start_worker(&self) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
         let worker = Worker::new(Arc::clone(&self.app), worker_settings());

@@ -8,8 +8,8 @@ use crate::{Instant, LeaseToken, Refusal};
 pub enum Fence {
     /// The worker itself says so.
     Holder(LeaseToken),
-    /// Its lease has run out.
-    Expiry,
+    /// Its lease had run out at this instant of the system's clock.
+    Expiry(Instant),
 }
 
 /// What can be asked of a task.
@@ -243,13 +243,11 @@ impl Task {
                 Ok((task.into_state(TaskState::Held { reason }), None))
             }
             TaskCommand::Reschedule { by, at, error } => {
-                let task = self.taken_by(lease, by, now)?.end_attempt(now, Some(error));
+                let task = self.taken_by(lease, by)?.end_attempt(now, Some(error));
                 Ok((task.into_state(TaskState::RetryScheduled { at }), None))
             }
             TaskCommand::GiveUp { by, error } => {
-                let task = self
-                    .taken_by(lease, by, now)?
-                    .end_attempt(now, Some(error.clone()));
+                let task = self.taken_by(lease, by)?.end_attempt(now, Some(error.clone()));
                 let failed = TaskState::Failed {
                     finished_at: now,
                     failure: Failure::Broken(error),
@@ -306,11 +304,11 @@ impl Task {
         }
     }
 
-    fn taken_by(self, lease: &Lease, by: Fence, now: Instant) -> Result<Self, &'static str> {
+    fn taken_by(self, lease: &Lease, by: Fence) -> Result<Self, &'static str> {
         match by {
             Fence::Holder(token) => self.held_by(lease, token),
-            Fence::Expiry if lease.until <= now => Ok(self),
-            Fence::Expiry => Err(NOT_EXPIRED),
+            Fence::Expiry(at) if lease.until <= at => Ok(self),
+            Fence::Expiry(_) => Err(NOT_EXPIRED),
         }
     }
 

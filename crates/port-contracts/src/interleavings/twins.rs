@@ -221,7 +221,7 @@ impl Twins {
         }
         let now = at(self.now);
         let by = if random.one_in(3) {
-            Fence::Expiry
+            Fence::Expiry(now)
         } else {
             Fence::Holder(token(task))
         };
@@ -381,7 +381,7 @@ impl Twins {
         };
         let workspace = task.facts().workspace;
         let command = TaskCommand::Reschedule {
-            by: Fence::Expiry,
+            by: Fence::Expiry(at(self.now)),
             at: at(self.now + 5),
             error: "the worker is gone".to_owned(),
         };

@@ -120,7 +120,7 @@ fn status(kind: RefusalKind) -> StatusCode {
     match kind {
         RefusalKind::Invalid | RefusalKind::OutOfRange => StatusCode::BAD_REQUEST,
         RefusalKind::NotFound => StatusCode::NOT_FOUND,
-        RefusalKind::AlreadyExists => StatusCode::CONFLICT,
+        RefusalKind::AlreadyExists | RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::FailedPrecondition => StatusCode::UNPROCESSABLE_ENTITY,
         RefusalKind::ConditionFailed => StatusCode::PRECONDITION_FAILED,
     }
