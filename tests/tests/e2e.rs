@@ -13,6 +13,7 @@
 mod e2e {
     pub mod harness;
 
+    pub mod access;
     pub mod asynchronous;
     pub mod clock;
     pub mod command_line;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         e2e::command_line::journeys(),
         e2e::latency::journeys(),
         e2e::importing::journeys(),
+        e2e::access::journeys(),
         e2e::asynchronous::journeys(),
         e2e::clock::journeys(),
         e2e::isolation::journeys(),

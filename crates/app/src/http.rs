@@ -3,6 +3,7 @@
 //! A handler parses, makes one call on the application, renders. The words of a wire contract live only in its
 //! dialect's module. How to add a route: `routes.rs`.
 
+mod access;
 mod body;
 mod failure;
 mod health;
@@ -19,12 +20,12 @@ mod service;
 mod tests;
 
 use crate::settings::Limits;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use caretrack_application::{Application, Caller, UseCaseError};
 use caretrack_domain::{Instant, RequestId, Scope};
 use caretrack_ports::IdGenerator;
+use ipnet::IpNet;
 use routes::routes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,25 +34,32 @@ use std::time::Duration;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+/// Of a path that goes into the audit log.
+const LONGEST_TARGET: usize = 256;
+
 /// What every handler has at hand.
 pub struct Api {
     pub application: Arc<Application>,
     pub limits: Limits,
     ids: Arc<dyn IdGenerator>,
+    proxies: Vec<IpNet>,
     stopping: AtomicBool,
 }
 
 impl Api {
-    /// Of a path that goes into the audit log.
-    const LONGEST_TARGET: usize = 256;
-
     pub fn new(application: Arc<Application>, limits: Limits, ids: Arc<dyn IdGenerator>) -> Self {
         Self {
             application,
             limits,
             ids,
+            proxies: Vec::new(),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Proxies that are believed where a request comes from.
+    pub fn behind(self, proxies: Vec<IpNet>) -> Self {
+        Self { proxies, ..self }
     }
 
     /// From now on it is not ready, and connections end with their request.
@@ -69,16 +77,14 @@ impl Api {
 
     /// Who calls; checked before the body is read, as is the scope by whoever asks for one.
     async fn caller(&self, request: &HttpRequest) -> Result<Caller, UseCaseError> {
-        let key = api_key(request).ok_or(UseCaseError::Unauthenticated)?;
-        self.application
-            .authenticate(key, request_id::of(request, self))
-            .await
+        self.caller_by(request, access::API_KEYS).await
     }
 
     async fn caller_with(&self, request: &HttpRequest, scope: Scope) -> Result<Caller, UseCaseError> {
         let caller = self.caller(request).await?;
         if let Err(denied) = caller.require(scope) {
-            self.note_refusal(&caller, "access", request).await;
+            let target = target(request);
+            self.application.note_denial(&caller, "access", target).await;
             return Err(denied);
         }
         if let Err(refusal) = Self::check_key(request) {
@@ -90,24 +96,16 @@ impl Api {
 
     /// For what is refused before a use case hears of it.
     async fn note_refusal(&self, caller: &Caller, action: &str, request: &HttpRequest) {
-        let path = request.path();
-        let target = path.get(..Self::LONGEST_TARGET).unwrap_or(path);
-        self.application.note_refusal(caller, action, target).await;
+        self.application
+            .note_refusal(caller, action, target(request))
+            .await;
     }
 }
 
-/// The header of its own counts first.
-fn api_key(request: &HttpRequest) -> Option<&str> {
-    if let Some(key) = request.headers().get("x-clinia-api-key") {
-        return key.to_str().ok();
-    }
-    let (scheme, key) = request
-        .headers()
-        .get(AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+/// What a request is noted under: its path, or as much of it as there is room for.
+fn target(request: &HttpRequest) -> &str {
+    let path = request.path();
+    path.get(..LONGEST_TARGET).unwrap_or(path)
 }
 
 /// Binds `listen` and answers until told to stop.

@@ -8,12 +8,16 @@ mod print;
 pub use print::print;
 
 use crate::cli::SettingsArgs;
-use caretrack_domain::{RetryPolicy, TaskKind};
+use caretrack_adapters_auth::{KeySource, MINIMUM_SECRET};
+use caretrack_application::Rate;
+use caretrack_domain::{Key, RetryPolicy, TaskKind};
 use config::{Config, Environment, File};
+use ipnet::IpNet;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +32,7 @@ pub struct Settings {
     pub auth: Auth,
     pub registry: Registry,
     pub clock: Clock,
+    pub jobs: Jobs,
     pub limits: Limits,
     pub log: Log,
 }
@@ -41,6 +46,9 @@ pub struct Server {
     pub threads: usize,
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
+    /// Addresses and networks, whose word on where a request comes from is taken.
+    #[serde(deserialize_with = "words")]
+    pub trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +104,70 @@ pub struct Retry {
 #[serde(default)]
 pub struct Auth {
     pub bootstrap_key_file: PathBuf,
+    pub jwt: Jwt,
+}
+
+/// What is empty is not set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Jwt {
+    pub hs256_secret: Secret,
+    pub jwks_url: String,
+    pub jwks_file: String,
+    #[serde(with = "humantime_serde")]
+    pub jwks_max_age: Duration,
+    #[serde(with = "humantime_serde")]
+    pub jwks_min_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub leeway: Duration,
+}
+
+/// Never printed, neither by `caretrack config` nor for debugging.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|secret| !secret.is_empty())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose().map_or("", |_| "***"))
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Jobs {
+    /// Keys of workspaces.
+    #[serde(deserialize_with = "words")]
+    pub partner_key_workspaces: Vec<String>,
+}
+
+/// A list, or text with commas, as the environment has it.
+fn words<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::List(words) => words,
+        Given::Text(text) => {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            words.map(str::to_owned).collect()
+        }
+    })
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -124,6 +196,32 @@ pub struct Limits {
     pub body: usize,
     #[serde(with = "humantime_serde")]
     pub body_time: Duration,
+    /// Of one principal; nought for no limit.
+    pub requests_per_second: u32,
+    pub requests_burst: u32,
+    /// From one address; nought for no limit.
+    pub failed_logins_per_minute: u32,
+    pub failed_logins_burst: u32,
+    /// In a minute, of one address or principal.
+    pub audited_refusals: u32,
+}
+
+impl Limits {
+    pub fn requests(&self) -> Option<Rate> {
+        Rate::of(
+            self.requests_per_second,
+            Duration::from_secs(1),
+            self.requests_burst,
+        )
+    }
+
+    pub fn failed_logins(&self) -> Option<Rate> {
+        Rate::of(
+            self.failed_logins_per_minute,
+            Duration::from_mins(1),
+            self.failed_logins_burst,
+        )
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -152,6 +250,7 @@ impl Default for Server {
             role: Role::All,
             threads: cores(),
             grace: Duration::from_secs(25),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -210,6 +309,20 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             bootstrap_key_file: "caretrack-admin.key".into(),
+            jwt: Jwt::default(),
+        }
+    }
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            hs256_secret: Secret::default(),
+            jwks_url: String::new(),
+            jwks_file: String::new(),
+            jwks_max_age: Duration::from_mins(10),
+            jwks_min_interval: Duration::from_secs(10),
+            leeway: Duration::ZERO,
         }
     }
 }
@@ -242,6 +355,11 @@ impl Default for Limits {
         Self {
             body: 1 << 20,
             body_time: Duration::from_secs(30),
+            requests_per_second: 0,
+            requests_burst: 100,
+            failed_logins_per_minute: 10,
+            failed_logins_burst: 20,
+            audited_refusals: 60,
         }
     }
 }
@@ -295,12 +413,7 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        let bad = |key, problem: &str| {
-            Err(SettingsError::Bad {
-                key,
-                problem: problem.to_owned(),
-            })
-        };
+        let bad = |key, problem| Err(bad(key, problem));
         if self.queue.url != "database" {
             return bad("queue.url", "must be `database`");
         }
@@ -326,7 +439,22 @@ impl Settings {
             );
         }
         self.retry_by_kind()?;
-        Ok(())
+        self.trusted_proxies()?;
+        self.partner_key_workspaces()?;
+        self.auth.jwt.check()
+    }
+
+    pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, SettingsError> {
+        let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let networks = self.server.trusted_proxies.iter().map(network);
+        let networks: Result<_, _> = networks.collect();
+        networks.map_err(|_| bad("server.trusted_proxies", "must be addresses or networks"))
+    }
+
+    pub fn partner_key_workspaces(&self) -> Result<BTreeSet<Key>, SettingsError> {
+        let keys = self.jobs.partner_key_workspaces.iter().map(|key| Key::parse(key));
+        let keys: Result<_, _> = keys.collect();
+        keys.map_err(|_| bad("jobs.partner_key_workspaces", "must be keys of workspaces"))
     }
 
     pub fn retry_by_kind(&self) -> Result<BTreeMap<TaskKind, RetryPolicy>, SettingsError> {
@@ -337,6 +465,42 @@ impl Settings {
                 Err(_) => Err(SettingsError::Unknown(format!("tasks.retry_by_kind.{kind}"))),
             })
             .collect()
+    }
+}
+
+impl Jwt {
+    /// Where the keys of issuers are, if anywhere.
+    pub fn key_source(&self) -> Result<Option<KeySource>, SettingsError> {
+        match (self.jwks_url.as_str(), self.jwks_file.as_str()) {
+            ("", "") => Ok(None),
+            ("", file) => Ok(Some(KeySource::File(file.into()))),
+            (url, "") => match Url::parse(url) {
+                Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(Some(KeySource::Url(url))),
+                Ok(_) | Err(_) => Err(bad("auth.jwt.jwks_url", "must be https://... or http://...")),
+            },
+            (_, _) => Err(bad("auth.jwt.jwks_file", "cannot be beside `auth.jwt.jwks_url`")),
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        if self
+            .hs256_secret
+            .expose()
+            .is_some_and(|secret| secret.len() < MINIMUM_SECRET)
+        {
+            return Err(bad("auth.jwt.hs256_secret", "must be at least 32 bytes"));
+        }
+        if self.leeway > Duration::from_mins(5) {
+            return Err(bad("auth.jwt.leeway", "must be at most 5m"));
+        }
+        self.key_source().map(drop)
+    }
+}
+
+fn bad(key: &'static str, problem: &str) -> SettingsError {
+    SettingsError::Bad {
+        key,
+        problem: problem.to_owned(),
     }
 }
 
@@ -393,6 +557,19 @@ mod tests {
             ("worker.concurrency = 0", "worker.concurrency"),
             ("server.listen = \"nowhere\"", "server.listen"),
             ("server.role = \"both\"", "server.role"),
+            ("server.trusted_proxies = \"here\"", "server.trusted_proxies"),
+            ("auth.jwt.hs256_secret = \"short\"", "auth.jwt.hs256_secret"),
+            ("auth.jwt.jwks_url = \"ftp://x\"", "auth.jwt.jwks_url"),
+            (
+                "auth.jwt = {jwks_url = \"http://x\", jwks_file = \"x\"}",
+                "auth.jwt.jwks_file",
+            ),
+            ("auth.jwt.leeway = \"1h\"", "auth.jwt.leeway"),
+            (
+                "jobs.partner_key_workspaces = [\"a b\"]",
+                "jobs.partner_key_workspaces",
+            ),
+            ("limits.failed_logins_burst = -1", "limits.failed_logins_burst"),
             ("tasks.retry_by_kind.tea.attempts = 3", "tasks.retry_by_kind.tea"),
         ] {
             let refusal = refusal(toml);
@@ -401,6 +578,26 @@ mod tests {
                 "{toml}: {refusal}"
             );
         }
+    }
+
+    #[test]
+    fn lists_may_be_text_and_secrets_never_print() {
+        for toml in [
+            "server.trusted_proxies = [\"10.0.0.0/8\", \"::1\"]",
+            "server.trusted_proxies = \"10.0.0.0/8, ::1\"",
+        ] {
+            let proxies = load(toml).unwrap().trusted_proxies().unwrap();
+            assert_eq!(
+                proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                ["10.0.0.0/8", "::1/128"]
+            );
+        }
+        let secret = "0123456789abcdef0123456789abcdef";
+        let settings = load(&format!("auth.jwt.hs256_secret = \"{secret}\"")).unwrap();
+        assert_eq!(settings.auth.jwt.hs256_secret.expose(), Some(secret));
+        let printed = print(&settings);
+        assert!(printed.contains("hs256_secret = \"***\""), "{printed}");
+        assert!(!printed.contains(secret) && !format!("{settings:?}").contains(secret));
     }
 
     fn leaves(value: &Value) -> usize {

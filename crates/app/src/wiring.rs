@@ -1,14 +1,15 @@
 //! From settings to a running server, read from top to bottom.
 
 use crate::http::{self, Api};
-use crate::settings::{self, Role, Settings};
+use crate::settings::{self, Jwt, Role, Settings};
 use crate::system::{SystemClock, SystemIds};
 use crate::{bootstrap, telemetry};
 use actix_web::web::Data;
 use anyhow::{Context, bail};
+use caretrack_adapters_auth::{Argon2Hasher, JwtVerifier, KeySet, KeySource, Refresh};
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
-use caretrack_application::{Application, Worker, WorkerSettings};
+use caretrack_application::{Application, Verifiers, Worker, WorkerSettings};
 use caretrack_ports::{Clock, IdGenerator, Store, TaskQueue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,9 @@ const REAP_EVERY: Duration = Duration::from_millis(250);
 /// What is left of the grace time for giving leases back and closing connections.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// How often refusals that were only counted are noted.
+const COUNT_EVERY: Duration = Duration::from_mins(1);
+
 /// Runs until told to stop, then stops within the grace time.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
@@ -34,8 +38,15 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         clock: settings.clock.mode.into(),
         retry: (&settings.tasks.retry).into(),
         retry_by_kind: settings.retry_by_kind()?,
+        partner_key_workspaces: settings.partner_key_workspaces()?,
+        requests: settings.limits.requests(),
+        failed_logins: settings.limits.failed_logins(),
+        noted_refusals: settings.limits.audited_refusals,
+        passwords_at_once: (settings.server.threads / 2).max(1),
     };
-    let application = Arc::new(Application::new(store, queue, clock, Arc::clone(&ids), rules));
+    let verifiers = verifiers(&settings.auth.jwt).await?;
+    let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
+    let application = Arc::new(application);
     application.start_clock().await?;
     if settings.clock.mode == settings::ClockMode::Manual {
         tracing::warn!("the clock can be moved: for tests only");
@@ -51,7 +62,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         let worker = Worker::new(Arc::clone(&application), worker_settings(&settings));
         tokio::spawn(Arc::new(worker).run(stopping))
     });
-    let api = Data::new(Api::new(application, settings.limits.clone(), ids));
+    let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
+    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids);
+    let api = Data::new(api.behind(settings.trusted_proxies()?));
     let server = if does(Role::Api) {
         let listen = settings.server.listen;
         let (server, addresses) = http::serve(api.clone(), listen, settings.server.threads, grace)
@@ -81,6 +94,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         if let Some(worker) = worker {
             worker.await?;
         }
+        counting.abort();
+        application.note_counted_refusals().await;
         anyhow::Ok(())
     };
     match tokio::time::timeout(grace, ending).await {
@@ -106,6 +121,51 @@ async fn open(url: &str) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)>
     }
     let store = SeaStore::open(url, SeaOptions::default()).await?;
     Ok((Arc::clone(&store) as _, store))
+}
+
+/// What judges tokens and passwords. Tokens have an end by the system's clock, whatever business time it is.
+async fn verifiers(jwt: &Jwt) -> anyhow::Result<Verifiers> {
+    let keys = match jwt.key_source()? {
+        Some(source) => Some(key_set(source, jwt).await?),
+        None => None,
+    };
+    let secret = jwt.hs256_secret.expose().map(str::as_bytes);
+    let judge = (secret.is_some() || keys.is_some())
+        .then(|| Arc::new(JwtVerifier::new(secret, keys, Arc::new(SystemClock), jwt.leeway)) as _);
+    Ok(Verifiers {
+        tokens: judge,
+        passwords: Arc::new(Argon2Hasher),
+    })
+}
+
+/// A file that cannot be read is a mistake; a URL may be unreachable for now, and nothing waits for it.
+async fn key_set(source: KeySource, jwt: &Jwt) -> anyhow::Result<Arc<KeySet>> {
+    let refresh = Refresh {
+        max_age: jwt.jwks_max_age,
+        min_interval: jwt.jwks_min_interval,
+    };
+    let is_file = matches!(source, KeySource::File(_));
+    let keys = Arc::new(KeySet::new(source, refresh).map_err(anyhow::Error::from_boxed)?);
+    if is_file {
+        let loaded = keys.load().await.map_err(anyhow::Error::from_boxed);
+        loaded.context("the setting `auth.jwt.jwks_file` names no key set")?;
+    } else {
+        let keys = Arc::clone(&keys);
+        tokio::spawn(async move {
+            if let Err(error) = keys.load().await {
+                tracing::warn!(%error, "the key set of signed tokens cannot be read");
+            }
+        });
+    }
+    Ok(keys)
+}
+
+/// Refusals that were only counted are noted from time to time.
+async fn count_refusals(application: Arc<Application>) {
+    loop {
+        tokio::time::sleep(COUNT_EVERY).await;
+        application.note_counted_refusals().await;
+    }
 }
 
 fn worker_settings(settings: &Settings) -> WorkerSettings {

@@ -1,28 +1,67 @@
 //! Who did what: reading it, and noting the refusals that change nothing else.
 
+use crate::refusals::Side;
 use crate::{Application, Asker, Caller, Page, UseCaseError};
-use caretrack_domain::{AuditEntry, AuditOutcome, KeyConflict, Scope};
-use caretrack_ports::{Admission, Changes};
+use caretrack_domain::{AuditEntry, AuditOutcome, KeyConflict, RequestId, Scope};
+use caretrack_ports::{Admission, Author, Changes};
 
 impl Application {
-    /// Newest first, with their numbers.
+    /// Newest first, with their numbers; of the caller's workspace, or of callers who could not be told.
     pub async fn list_audit(
         &self,
         caller: &Caller,
+        of_nobody: bool,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Page<(i64, AuditEntry)>, UseCaseError> {
         caller.require(Scope::OpsRead)?;
-        let entries = self
-            .store
-            .list_audit(Some(caller.who.workspace), before, limit + 1)
-            .await?;
+        if of_nobody {
+            caller.require_administrator()?;
+        }
+        let workspace = (!of_nobody).then_some(caller.who.workspace);
+        let entries = self.store.list_audit(workspace, before, limit + 1).await?;
         Ok(Page::of(entries, limit))
     }
 
     /// Notes that a write was refused. The refusal stands even if it cannot be noted.
     pub async fn note_refusal(&self, caller: &Caller, action: &str, target: &str) {
-        let mut changes = Changes::by(caller.author(self.now()), Admission::Continuing);
+        self.note(caller.author(self.now()), action, target).await;
+    }
+
+    /// Notes that a caller may not; too many of these are only counted.
+    pub async fn note_denial(&self, caller: &Caller, action: &str, target: &str) {
+        let author = caller.author(self.now());
+        self.note_access(Side::of(&caller.who), author, action, target)
+            .await;
+    }
+
+    pub(crate) async fn note_access(&self, side: Side, author: Author, action: &str, target: &str) {
+        if self.refusals.is_noted(side) {
+            self.note(author, action, target).await;
+        }
+    }
+
+    /// Notes how many refusals were only counted; to be asked for about once a minute.
+    pub async fn note_counted_refusals(&self) {
+        for (side, count) in self.refusals.take_counted() {
+            let (workspace, actor, from) = match side {
+                Side::Peer(network) => (None, None, format!(" from {network}")),
+                Side::Actor(workspace, actor) => (Some(workspace), Some(actor), String::new()),
+                Side::Others => (None, None, " from elsewhere".to_owned()),
+            };
+            let author = Author {
+                workspace,
+                actor,
+                request_id: RequestId::generated(self.ids.id()),
+                at: self.now(),
+            };
+            self.note(author, "access.count", &format!("{count} more{from}"))
+                .await;
+        }
+    }
+
+    async fn note(&self, author: Author, action: &str, target: &str) {
+        let mut changes = Changes::by(author, Admission::Continuing);
         changes.audit(action, target, AuditOutcome::Refused);
         if let Err(error) = self.store.commit(changes).await {
             not_noted(action, &error);
@@ -50,18 +89,17 @@ impl Application {
                     Err(error) => not_noted(action, &error),
                 }
             }
-            Err(
-                UseCaseError::TaskRefused(_)
-                | UseCaseError::Forbidden(_)
-                | UseCaseError::Key(KeyConflict::Reused),
-            ) => {
+            Err(UseCaseError::TaskRefused(_) | UseCaseError::Key(KeyConflict::Reused)) => {
                 self.note_refusal(caller, action, target).await;
             }
+            Err(UseCaseError::Forbidden(_)) => self.note_denial(caller, action, target).await,
             Ok(_)
             | Err(
-                UseCaseError::Unauthenticated
+                UseCaseError::Unauthenticated(_)
+                | UseCaseError::RateLimited { .. }
                 | UseCaseError::Key(KeyConflict::InFlight)
                 | UseCaseError::Unavailable(_)
+                | UseCaseError::Busy(_)
                 | UseCaseError::Internal(_),
             ) => {}
         }

@@ -1,11 +1,44 @@
-//! Who calls, and whether they may.
+//! Who calls, and whether they may: any credential becomes a principal here, and nowhere else.
 
-use crate::{Application, Needed, UseCaseError};
-use caretrack_domain::{Instant, Principal, RequestId, Scope, SecretHash, StoredSecret};
-use caretrack_ports::Author;
+use crate::refusals::Side;
+use crate::{Application, Needed, Unauthenticated, UseCaseError};
+use caretrack_domain::{
+    CredentialKind, Instant, Key, Login, LoginKind, Principal, RequestId, Scope, Scopes, SecretHash,
+    WorkspaceId,
+};
+use caretrack_ports::{Author, Claims, TokenError};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+
+/// A credential as a request presents it.
+#[derive(Clone, Copy)]
+pub enum Presented<'a> {
+    ApiKey(&'a str),
+    Client { username: &'a str, password: &'a str },
+    Token(&'a str),
+}
+
+impl Presented<'_> {
+    fn kind(&self) -> LoginKind {
+        match self {
+            Self::ApiKey(_) => LoginKind::ApiKey,
+            Self::Client { .. } => LoginKind::Client,
+            Self::Token(_) => LoginKind::Token,
+        }
+    }
+}
+
+/// A request that wants to be somebody's.
+pub struct Attempt<'a> {
+    /// The first of an accepted kind counts, and no other.
+    pub presented: &'a [Presented<'a>],
+    /// The kinds that open what is asked for.
+    pub accepted: &'a [LoginKind],
+    pub peer: IpAddr,
+    pub request_id: RequestId,
+}
 
 /// Who calls, in which request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,43 +76,233 @@ impl Caller {
 }
 
 /// What every API key starts with.
-pub(crate) const KEY_PREFIX: &str = "ct_";
-const LONGEST_KEY: usize = 512;
+pub const KEY_PREFIX: &str = "ct_";
+/// Of any secret that is looked up or judged slowly.
+const LONGEST_SECRET: usize = 512;
 
 pub(crate) fn hash(key: &str) -> SecretHash {
     SecretHash(Sha256::digest(key.as_bytes()).into())
 }
 
 impl Application {
-    /// The caller that an API key stands for. The answer may be a second old, unless a key was revoked here.
-    pub async fn authenticate(&self, key: &str, request_id: RequestId) -> Result<Caller, UseCaseError> {
-        if !key.starts_with(KEY_PREFIX) || key.len() > LONGEST_KEY {
-            return Err(UseCaseError::Unauthenticated);
+    /// Whoever a credential stands for. What is known of it may be a second old, unless it was revoked here.
+    pub async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Caller, UseCaseError> {
+        match self.principal(&attempt).await {
+            Ok(who) => self.admitted(who, &attempt).await,
+            Err(error) => Err(self.refused(error, None, &attempt.request_id, attempt.peer).await),
+        }
+    }
+
+    async fn principal(&self, attempt: &Attempt<'_>) -> Result<Arc<Principal>, UseCaseError> {
+        let is_accepted = |presented: &&Presented<'_>| attempt.accepted.contains(&presented.kind());
+        let Some(presented) = attempt.presented.iter().find(is_accepted) else {
+            return Err(UseCaseError::Unauthenticated(if attempt.presented.is_empty() {
+                Unauthenticated::Missing
+            } else {
+                Unauthenticated::Bad
+            }));
+        };
+        let found = match *presented {
+            Presented::ApiKey(key) => self.by_api_key(key).await?,
+            Presented::Client { username, password } if password.len() <= LONGEST_SECRET => {
+                self.by_password(username, password, attempt.peer).await?
+            }
+            Presented::Client { .. } => None,
+            Presented::Token(token) => self.by_token(token).await?,
+        };
+        found.ok_or(UseCaseError::Unauthenticated(Unauthenticated::Bad))
+    }
+
+    async fn admitted(&self, who: Arc<Principal>, attempt: &Attempt<'_>) -> Result<Caller, UseCaseError> {
+        let admitted = self.limits.admit(who.workspace, || who.actor());
+        let caller = Caller {
+            who,
+            request_id: attempt.request_id.clone(),
+        };
+        match admitted {
+            Ok(()) => Ok(caller),
+            Err(retry_after) => {
+                let error = UseCaseError::rate_limited(retry_after);
+                Err(self
+                    .refused(error, Some(&caller), &attempt.request_id, attempt.peer)
+                    .await)
+            }
+        }
+    }
+
+    /// Notes that access was refused; a bad credential too many becomes one too often. Good ones are never refused
+    /// for the failures of others who share their address, but for those that are costly to judge.
+    async fn refused(
+        &self,
+        error: UseCaseError,
+        caller: Option<&Caller>,
+        request_id: &RequestId,
+        peer: IpAddr,
+    ) -> UseCaseError {
+        let is_bad = matches!(
+            error,
+            UseCaseError::Unauthenticated(Unauthenticated::Bad | Unauthenticated::PartnerKeyBad)
+        );
+        let error = match is_bad.then(|| self.limits.fail(peer)) {
+            Some(Err(wait)) => UseCaseError::rate_limited(wait),
+            Some(Ok(())) | None => error,
+        };
+        if matches!(
+            error,
+            UseCaseError::Unauthenticated(_) | UseCaseError::RateLimited { .. }
+        ) {
+            let at = self.now();
+            let (side, author) = match caller {
+                Some(caller) => (Side::of(&caller.who), caller.author(at)),
+                None => (Side::Peer(crate::limits::network(peer)), nobody(request_id, at)),
+            };
+            self.note_access(side, author, "authenticate", &format!("from {peer}"))
+                .await;
+        }
+        error
+    }
+
+    async fn by_api_key(&self, key: &str) -> Result<Option<Arc<Principal>>, UseCaseError> {
+        if !key.starts_with(KEY_PREFIX) || key.len() > LONGEST_SECRET {
+            return Ok(None);
         }
         let secret = hash(key);
         let now = self.system_now();
-        let who = match self.principals.find(&secret, now) {
-            Some(who) => who,
-            None => self.look_up(secret, now).await?,
-        };
-        Ok(Caller { who, request_id })
+        if let Some(who) = self.principals.find(&secret, now) {
+            return Ok(Some(who));
+        }
+        let epoch = self.principals.epoch();
+        let found = self.owner(&secret, CredentialKind::ApiKey).await?;
+        let who = found.and_then(|found| found.principal()).map(Arc::new);
+        if let Some(who) = &who {
+            self.principals.keep(epoch, secret, Arc::clone(who), now);
+        }
+        Ok(who)
     }
 
-    async fn look_up(&self, secret: SecretHash, now: Instant) -> Result<Arc<Principal>, UseCaseError> {
-        let epoch = self.principals.epoch();
-        let who = self
-            .store
-            .find_credential_by_secret(&secret)
-            .await?
-            // The look-up may have compared less than all of it, in whatever time that took.
-            .filter(|found| match &found.secret {
-                StoredSecret::ApiKey(stored) => stored.0.ct_eq(&secret.0).into(),
-                StoredSecret::PartnerKey(_) | StoredSecret::Client(_) => false,
-            })
-            .and_then(|found| found.principal())
-            .ok_or(UseCaseError::Unauthenticated)?;
-        let who = Arc::new(who);
-        self.principals.keep(epoch, secret, Arc::clone(&who), now);
-        Ok(who)
+    /// The credential of that kind whose secret has that hash.
+    async fn owner(
+        &self,
+        secret: &SecretHash,
+        kind: CredentialKind,
+    ) -> Result<Option<caretrack_domain::Credential>, UseCaseError> {
+        let found = self.store.find_credential_by_secret(secret).await?;
+        // The look-up may have compared less than all of it, in whatever time that took.
+        let is_whole = |stored: &SecretHash| bool::from(stored.0.ct_eq(&secret.0));
+        Ok(found.filter(|found| found.kind() == kind && found.secret.hash().is_some_and(is_whole)))
+    }
+
+    async fn by_token(&self, token: &str) -> Result<Option<Arc<Principal>>, UseCaseError> {
+        let Some(verifier) = &self.verifiers.tokens else {
+            return Ok(None);
+        };
+        let Claims {
+            workspace,
+            scope,
+            token,
+        } = match verifier.verify(token).await {
+            Ok(claims) => claims,
+            Err(TokenError::Refused) => return Ok(None),
+            Err(TokenError::Unavailable(source)) => return Err(UseCaseError::Busy(source)),
+        };
+        let Some(workspace) = self.workspace_of_key(&workspace).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(Principal {
+            workspace,
+            login: Login::Token(token),
+            scopes: Scopes::known(scope.split(' ')),
+            administrator: false,
+        })))
+    }
+
+    async fn workspace_of_key(&self, text: &str) -> Result<Option<WorkspaceId>, UseCaseError> {
+        let Ok(key) = Key::parse(text) else {
+            return Ok(None);
+        };
+        let now = self.system_now();
+        if let Some(id) = self.workspace_keys.find(&key, now) {
+            return Ok(Some(id));
+        }
+        let epoch = self.workspace_keys.epoch();
+        let found = self.store.find_workspace_by_key(&key).await?;
+        let id = found.map(|workspace| workspace.id);
+        if let Some(id) = id {
+            self.workspace_keys.keep(epoch, key, id, now);
+        }
+        Ok(id)
+    }
+
+    /// Whether a partner key is there if the caller's workspace demands one beside a token.
+    pub async fn require_partner_key(
+        &self,
+        caller: &Caller,
+        presented: Option<&str>,
+        peer: IpAddr,
+    ) -> Result<(), UseCaseError> {
+        match self.check_partner_key(caller.who.workspace, presented).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.refused(error, Some(caller), &caller.request_id, peer).await),
+        }
+    }
+
+    async fn check_partner_key(
+        &self,
+        workspace: WorkspaceId,
+        presented: Option<&str>,
+    ) -> Result<(), UseCaseError> {
+        if !self.demands_partner_key(workspace).await? {
+            return Ok(());
+        }
+        let missing = UseCaseError::Unauthenticated(Unauthenticated::PartnerKeyMissing);
+        let key = presented.ok_or(missing)?;
+        if self.is_partner_key(workspace, key).await? {
+            Ok(())
+        } else {
+            Err(UseCaseError::Unauthenticated(Unauthenticated::PartnerKeyBad))
+        }
+    }
+
+    async fn demands_partner_key(&self, workspace: WorkspaceId) -> Result<bool, UseCaseError> {
+        let Some(workspace) = self.workspace(workspace).await? else {
+            return Ok(false);
+        };
+        let listed = || self.settings.partner_key_workspaces.contains(&workspace.key);
+        Ok(workspace.options.partner_key_required.unwrap_or_else(listed))
+    }
+
+    async fn is_partner_key(&self, workspace: WorkspaceId, key: &str) -> Result<bool, UseCaseError> {
+        if key.len() > LONGEST_SECRET {
+            return Ok(false);
+        }
+        let secret = hash(key);
+        let now = self.system_now();
+        if let Some(owner) = self.partner_keys.find(&secret, now) {
+            return Ok(owner == workspace);
+        }
+        let epoch = self.partner_keys.epoch();
+        let found = self.owner(&secret, CredentialKind::PartnerKey).await?;
+        let Some(found) = found.filter(|found| found.revoked_at.is_none()) else {
+            return Ok(false);
+        };
+        self.partner_keys.keep(epoch, secret, found.workspace, now);
+        Ok(found.workspace == workspace)
+    }
+
+    /// Credentials that were read a moment ago are read again.
+    pub(crate) fn forget_credentials(&self) {
+        self.principals.forget();
+        self.partner_keys.forget();
+        self.clients.forget();
+    }
+}
+
+/// Somebody who could not be told.
+fn nobody(request_id: &RequestId, at: Instant) -> Author {
+    Author {
+        workspace: None,
+        actor: None,
+        request_id: request_id.clone(),
+        at,
     }
 }

@@ -1,70 +1,74 @@
-//! API keys: made (their secret is told once), listed, revoked.
+//! Credentials: made (their secret is told once), listed, revoked.
 
 use crate::authenticate::hash;
 use crate::idempotency::Conclusion;
 use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{
-    AuditOutcome, Credential, CredentialId, Key, Refusal, RefusalKind, Rule, Scope, Scopes, StoredSecret,
-    WorkspaceId,
+    AuditOutcome, Credential, CredentialId, CredentialKind, Key, Refusal, RefusalKind, Rule, Scope, Scopes,
+    StoredSecret, WorkspaceId,
 };
 use caretrack_ports::{Admission, Changes};
 
-/// What a new API key is to be.
+/// What a new credential is to be.
 #[derive(Debug, Clone)]
-pub struct ApiKeyDraft {
+pub struct CredentialDraft {
+    pub kind: CredentialKind,
     pub name: String,
     pub scopes: Scopes,
     /// Another workspace than the caller's; the administrator's privilege.
     pub workspace: Option<Key>,
 }
 
-/// A new credential with its secret, which is nowhere else.
-pub struct NewApiKey {
+/// A new credential with its secret (a client's password), which is nowhere else.
+pub struct MadeCredential {
     pub credential: Credential,
     pub secret: String,
 }
 
+const PARTNER_KEY_PREFIX: &str = "cp_";
+
 impl Application {
     /// Its secret is told once: whoever asks again under one idempotency key is told which one was made.
-    pub async fn add_api_key<Q: Asker<NewApiKey>>(
+    pub async fn add_credential<Q: Asker<MadeCredential>>(
         &self,
         asker: &Q,
-        draft: ApiKeyDraft,
+        draft: CredentialDraft,
     ) -> Result<Q::Answer, UseCaseError> {
         let id = CredentialId(self.ids.id());
-        let outcome = self.try_add_api_key(asker, id, draft).await;
+        let outcome = self.try_add_credential(asker, id, draft).await;
         self.audited(asker, "credential.add", &id.to_string(), outcome)
             .await
     }
 
-    async fn try_add_api_key<Q: Asker<NewApiKey>>(
+    async fn try_add_credential<Q: Asker<MadeCredential>>(
         &self,
         asker: &Q,
         id: CredentialId,
-        draft: ApiKeyDraft,
+        draft: CredentialDraft,
     ) -> Result<Q::Answer, UseCaseError> {
         asker.caller().require(Scope::OpsWrite)?;
         if draft.workspace.is_some() {
             asker.caller().require_administrator()?;
         }
-        self.once(asker, self.make_api_key(asker, id, draft)).await
+        self.once(asker, self.make_credential(asker, id, draft)).await
     }
 
-    async fn make_api_key<Q: Asker<NewApiKey>>(
+    async fn make_credential<Q: Asker<MadeCredential>>(
         &self,
         asker: &Q,
         id: CredentialId,
-        draft: ApiKeyDraft,
+        draft: CredentialDraft,
     ) -> Result<Q::Answer, UseCaseError> {
         let caller = asker.caller();
-        let secret = self.new_key();
+        let workspace = self.workspace_named(caller, draft.workspace).await?;
+        let (secret, stored) = self.new_secret(draft.kind).await?;
         let now = self.now();
         let credential = Credential {
             id,
-            workspace: self.workspace_named(caller, draft.workspace).await?,
+            workspace,
             name: draft.name,
             scopes: draft.scopes,
-            secret: StoredSecret::ApiKey(hash(&secret)),
+            secret: stored,
             administrator: false,
             created_at: now,
             revoked_at: None,
@@ -75,11 +79,33 @@ impl Application {
         let instead = Refusal::new(
             RefusalKind::AlreadyExists,
             format!(
-                "This request made the credential {id}; its secret was told once and is not kept. If it was                  lost, revoke the credential and make another."
+                "This request made the credential {id}; its secret was told once and is not kept. If it was \
+                 lost, revoke the credential and make another."
             ),
         );
-        let conclusion = Conclusion::told_once(NewApiKey { credential, secret }, instead);
+        let conclusion = Conclusion::told_once(MadeCredential { credential, secret }, instead);
         self.conclude(asker, changes, conclusion).await
+    }
+
+    /// 256 random bits, and what is kept of them. The prefix tells what a secret is that turns up somewhere.
+    async fn new_secret(&self, kind: CredentialKind) -> Result<(String, StoredSecret), UseCaseError> {
+        let random = hex::encode(self.ids.secret());
+        Ok(match kind {
+            CredentialKind::ApiKey => {
+                let key = self.new_key();
+                let stored = StoredSecret::ApiKey(hash(&key));
+                (key, stored)
+            }
+            CredentialKind::PartnerKey => {
+                let key = format!("{PARTNER_KEY_PREFIX}{random}");
+                let stored = StoredSecret::PartnerKey(hash(&key));
+                (key, stored)
+            }
+            CredentialKind::Client => {
+                let stored = StoredSecret::Client(self.hashed(random.clone()).await?);
+                (random, stored)
+            }
+        })
     }
 
     async fn workspace_named(&self, caller: &Caller, key: Option<Key>) -> Result<WorkspaceId, UseCaseError> {
@@ -130,7 +156,7 @@ impl Application {
         changes.audit("credential.revoke", id.to_string(), AuditOutcome::Done);
         changes.revoke_credential(workspace, id);
         let answer = self.conclude(asker, changes, Conclusion::of(())).await?;
-        self.principals.forget();
+        self.forget_credentials();
         Ok(answer)
     }
 }

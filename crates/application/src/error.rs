@@ -2,7 +2,8 @@
 
 use backon::{ExponentialBuilder, Retryable};
 use caretrack_domain::{KeyConflict, Refusal, RefusalKind, RefusedTaskCommand, Scope};
-use caretrack_ports::StoreError;
+use caretrack_ports::{HashingError, StoreError};
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +24,22 @@ impl fmt::Display for Needed {
     }
 }
 
+/// Why nobody knows who calls. Dialects may tell what was missing; that it is bad is all they tell of what was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unauthenticated {
+    #[error("no credential")]
+    Missing,
+    #[error("a bad credential")]
+    Bad,
+    /// The workspace demands one beside the token.
+    #[error("no partner key")]
+    PartnerKeyMissing,
+    #[error("a bad partner key")]
+    PartnerKeyBad,
+}
+
+type Fault = Box<dyn Error + Send + Sync>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum UseCaseError {
     /// Expected, the caller's fault.
@@ -34,13 +51,19 @@ pub enum UseCaseError {
     /// The request's idempotency key stands for another one, or for one that is still under way.
     #[error(transparent)]
     Key(#[from] KeyConflict),
-    #[error("no credential, or a bad one")]
-    Unauthenticated,
+    #[error("{0}")]
+    Unauthenticated(Unauthenticated),
+    /// Too often, by one principal, or in vain from one address.
+    #[error("too many requests")]
+    RateLimited { retry_after: Duration },
     #[error("this needs {0}")]
     Forbidden(Needed),
     /// Not now: it may work a little later.
     #[error("not available now")]
     Unavailable(#[source] StoreError),
+    /// Not now: what judges credentials cannot keep up, or lacks its keys.
+    #[error("credentials cannot be judged now")]
+    Busy(#[source] Fault),
     /// A fault of ours.
     #[error("internal fault")]
     Internal(#[source] StoreError),
@@ -58,6 +81,15 @@ impl From<StoreError> for UseCaseError {
 impl UseCaseError {
     /// When to try again what is not available now.
     pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+    pub(crate) fn rate_limited(retry_after: Duration) -> Self {
+        Self::RateLimited { retry_after }
+    }
+
+    /// The usual cause is a stored hash that is none.
+    pub(crate) fn hashing(error: HashingError) -> Self {
+        Self::Internal(StoreError::Corrupt(error.into()))
+    }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::Refused(Refusal::new(RefusalKind::NotFound, message))

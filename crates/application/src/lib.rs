@@ -8,15 +8,18 @@
 mod audit;
 mod authenticate;
 mod bootstrap;
+mod clients;
 mod clock;
 mod credentials;
 mod error;
 mod idempotency;
+mod limits;
 mod order;
 mod patients;
 mod perform;
 mod queues;
 mod recent;
+mod refusals;
 mod resources;
 mod sources;
 mod tasks;
@@ -26,12 +29,13 @@ mod workspaces;
 #[cfg(test)]
 mod tests;
 
-pub use authenticate::Caller;
+pub use authenticate::{Attempt, Caller, KEY_PREFIX, Presented};
 pub use bootstrap::BootstrapError;
 pub use clock::{ClockError, ClockMode, ClockReading};
-pub use credentials::{ApiKeyDraft, NewApiKey};
-pub use error::{Needed, UseCaseError};
+pub use credentials::{CredentialDraft, MadeCredential};
+pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use idempotency::{Asker, Keeping, Keyed};
+pub use limits::Rate;
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
 pub use resources::Written;
@@ -39,13 +43,16 @@ pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
     Instant, Key, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind, WorkerId,
-    WorkspaceId,
+    Workspace, WorkspaceId,
 };
-use caretrack_ports::{Clock, IdGenerator, Store, StoreError, TaskQueue};
+use caretrack_ports::{Clock, IdGenerator, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier};
+use clients::Clients;
 use clock::Lead;
 use idempotency::Turns;
+use limits::Limits;
 use recent::Recent;
-use std::collections::BTreeMap;
+use refusals::Refusals;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What can be set about the use cases.
@@ -57,6 +64,16 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// Kinds that are retried otherwise.
     pub retry_by_kind: BTreeMap<TaskKind, RetryPolicy>,
+    /// Workspaces that demand a partner key beside a token; a workspace may have its own say.
+    pub partner_key_workspaces: BTreeSet<Key>,
+    /// How often one principal may ask for anything.
+    pub requests: Option<Rate>,
+    /// How often credentials from one address may be bad.
+    pub failed_logins: Option<Rate>,
+    /// Refusals of access from one side, in a minute, that the audit log tells one by one.
+    pub noted_refusals: u32,
+    /// Passwords that are judged at the same time.
+    pub passwords_at_once: usize,
 }
 
 impl Default for Settings {
@@ -66,8 +83,20 @@ impl Default for Settings {
             clock: ClockMode::System,
             retry: RetryPolicy::default(),
             retry_by_kind: BTreeMap::new(),
+            partner_key_workspaces: BTreeSet::new(),
+            requests: None,
+            failed_logins: None,
+            noted_refusals: 60,
+            passwords_at_once: 1,
         }
     }
+}
+
+/// What judges the credentials that are not looked up.
+pub struct Verifiers {
+    /// None, and tokens are refused.
+    pub tokens: Option<Arc<dyn TokenVerifier>>,
+    pub passwords: Arc<dyn PasswordHasher>,
 }
 
 /// The use cases, with what they need of the world.
@@ -78,11 +107,17 @@ pub struct Application {
     clock: Arc<dyn Clock>,
     lead: Lead,
     ids: Arc<dyn IdGenerator>,
+    verifiers: Verifiers,
     settings: Settings,
     /// This start of this process.
     worker: WorkerId,
     principals: Recent<SecretHash, Arc<Principal>>,
-    open_workspaces: Recent<WorkspaceId, bool>,
+    partner_keys: Recent<SecretHash, WorkspaceId>,
+    clients: Clients,
+    limits: Limits,
+    refusals: Refusals,
+    workspaces: Recent<WorkspaceId, Arc<Workspace>>,
+    workspace_keys: Recent<Key, WorkspaceId>,
     known_types: Recent<(WorkspaceId, Key, Key), ()>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
@@ -95,19 +130,26 @@ impl Application {
         queue: Arc<dyn TaskQueue>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdGenerator>,
+        verifiers: Verifiers,
         settings: Settings,
     ) -> Self {
         let worker = WorkerId(ids.id());
         Self {
+            clients: Clients::new(ids.secret(), settings.passwords_at_once),
+            limits: Limits::new(settings.requests, settings.failed_logins),
+            refusals: Refusals::new(settings.noted_refusals),
             store,
             queue,
             clock,
             lead: Lead::of(settings.clock),
             ids,
+            verifiers,
             settings,
             worker,
             principals: Recent::default(),
-            open_workspaces: Recent::default(),
+            partner_keys: Recent::default(),
+            workspaces: Recent::default(),
+            workspace_keys: Recent::default(),
             known_types: Recent::default(),
             loads: Recent::default(),
             ended_tasks: Recent::default(),

@@ -6,8 +6,9 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::Duration;
 
-/// Answers no older than a second, of bounded number.
+/// Answers no older than a second, unless it is told otherwise, and of bounded number.
 pub struct Recent<K, V> {
+    lifetime: Duration,
     inner: Mutex<Inner<K, V>>,
 }
 
@@ -18,7 +19,14 @@ struct Inner<K, V> {
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
+        Self::living(Duration::SECOND)
+    }
+}
+
+impl<K, V> Recent<K, V> {
+    pub fn living(lifetime: Duration) -> Self {
         Self {
+            lifetime,
             inner: Mutex::new(Inner {
                 epoch: 0,
                 answers: HashMap::new(),
@@ -28,14 +36,13 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Hash + Eq, V: Clone> Recent<K, V> {
-    const LIFETIME: Duration = Duration::SECOND;
     const MOST: usize = 10_000;
 
     pub fn find(&self, key: &K, now: Instant) -> Option<V> {
         let inner = self.lock();
         let (at, value) = inner.answers.get(key)?;
         // A clock that went back must not make an answer live longer.
-        ((now - *at).abs() < Self::LIFETIME).then(|| value.clone())
+        ((now - *at).abs() < self.lifetime).then(|| value.clone())
     }
 
     /// To be taken before the answer is looked up, so that what is forgotten meanwhile stays forgotten.

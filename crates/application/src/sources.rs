@@ -136,15 +136,8 @@ impl Application {
     }
 
     async fn has_open_profiles(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
-        let now = self.system_now();
-        if let Some(open) = self.open_workspaces.find(&workspace, now) {
-            return Ok(open);
-        }
-        let epoch = self.open_workspaces.epoch();
-        let own = self.store.find_workspace(workspace).await?;
+        let own = self.workspace(workspace).await?;
         let own = own.and_then(|workspace| workspace.options.open_profiles);
-        let open = own.unwrap_or(self.settings.open_profiles);
-        self.open_workspaces.keep(epoch, workspace, open, now);
-        Ok(open)
+        Ok(own.unwrap_or(self.settings.open_profiles))
     }
 }

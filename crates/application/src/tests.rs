@@ -1,5 +1,6 @@
 //! Journeys through the use cases, against the store in memory.
 
+mod access;
 mod administration;
 mod clock;
 mod idempotency;

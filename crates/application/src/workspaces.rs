@@ -3,7 +3,8 @@
 use crate::idempotency::Conclusion;
 use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{AuditOutcome, Key, Scope, Workspace, WorkspaceId, WorkspaceOptions};
-use caretrack_ports::{Admission, Changes};
+use caretrack_ports::{Admission, Changes, StoreError};
+use std::sync::Arc;
 
 impl Application {
     pub async fn add_workspace<Q: Asker<Workspace>>(
@@ -43,6 +44,26 @@ impl Application {
         self.conclude(asker, changes, Conclusion::of(workspace))
             .await
             .map_err(|error| error.duplicate_as(taken))
+    }
+
+    /// A workspace with its options, which may be a second old.
+    pub(crate) async fn workspace(&self, id: WorkspaceId) -> Result<Option<Arc<Workspace>>, StoreError> {
+        let now = self.system_now();
+        if let Some(workspace) = self.workspaces.find(&id, now) {
+            return Ok(Some(workspace));
+        }
+        let epoch = self.workspaces.epoch();
+        let Some(workspace) = self.store.find_workspace(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.workspaces.keep(epoch, id, Arc::clone(&workspace), now);
+        Ok(Some(workspace))
+    }
+
+    /// The caller's own.
+    pub async fn own_workspace(&self, caller: &Caller) -> Result<Arc<Workspace>, UseCaseError> {
+        let found = self.workspace(caller.who.workspace).await?;
+        found.ok_or_else(|| UseCaseError::not_found("There is no such workspace."))
     }
 
     /// By ascending key.

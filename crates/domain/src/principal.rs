@@ -175,7 +175,7 @@ impl fmt::Debug for TokenSubject {
 #[strum_discriminants(
     name(LoginKind),
     doc = "The credentials that can be presented, without what they say.",
-    derive(Hash, strum::Display, strum::EnumIter),
+    derive(Hash, strum::Display, strum::EnumIter, strum::IntoStaticStr),
     strum(serialize_all = "snake_case")
 )]
 pub enum Login {

@@ -21,4 +21,10 @@ pub struct WorkspaceOptions {
         skip_serializing_if = "Option::is_none"
     )]
     pub open_profiles: Option<bool>,
+    #[serde(
+        rename = "jobs.partner_key_required",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub partner_key_required: Option<bool>,
 }

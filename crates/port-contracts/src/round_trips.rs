@@ -187,7 +187,10 @@ async fn contained_resources_and_identifiers_come_back(world: World) -> Outcome 
 async fn workspaces_and_credentials_come_back(world: World) -> Outcome {
     for (n, open_profiles) in [(1, None), (2, Some(true)), (3, Some(false))] {
         let mut sent = workspace(n, &format!("w{n}"));
-        sent.options = WorkspaceOptions { open_profiles };
+        sent.options = WorkspaceOptions {
+            open_profiles,
+            partner_key_required: open_profiles.map(|open| !open),
+        };
         sent.created_at = at(0) + Duration::microseconds(123_456);
         world.write(at(0), |c| c.insert_workspace(sent.clone())).await?;
         assert_eq!(world.find_workspace(sent.id).await?, Some(sent.clone()));

@@ -5,6 +5,7 @@
 
 mod changes;
 mod queue;
+mod secrets;
 mod store;
 
 pub use changes::{
@@ -12,6 +13,7 @@ pub use changes::{
     Pause, Place, ResourceWrite,
 };
 pub use queue::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE, TaskQueue};
+pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifier};
 pub use store::{
     AuditRepository, ClockRepository, CredentialRepository, IdempotencyRepository, OutboxEntry,
     OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention,

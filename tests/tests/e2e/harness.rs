@@ -3,6 +3,7 @@
 pub mod api;
 pub mod check;
 pub mod data;
+pub mod issuer;
 pub mod journey;
 pub mod program;
 pub mod server;

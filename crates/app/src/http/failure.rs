@@ -31,11 +31,15 @@ impl Failure {
             Self::UseCase(UseCaseError::Unavailable(source)) => {
                 tracing::warn!(error = %source, "not available");
             }
+            Self::UseCase(UseCaseError::Busy(source)) => {
+                tracing::warn!(error = %source, "credentials cannot be judged now");
+            }
             Self::UseCase(
                 UseCaseError::Refused(_)
                 | UseCaseError::TaskRefused(_)
                 | UseCaseError::Key(_)
-                | UseCaseError::Unauthenticated
+                | UseCaseError::Unauthenticated(_)
+                | UseCaseError::RateLimited { .. }
                 | UseCaseError::Forbidden(_),
             )
             | Self::WrongContentType
@@ -47,12 +51,32 @@ impl Failure {
         }
     }
 
-    /// Whether the same request may well succeed a moment later.
-    pub fn may_pass_soon(&self) -> bool {
-        matches!(
-            self,
-            Self::UseCase(UseCaseError::Unavailable(_) | UseCaseError::Key(KeyConflict::InFlight))
-        )
+    /// When the same request may well succeed, for what is not available now or was asked for too often.
+    pub fn retry_after(&self) -> Option<u64> {
+        let wait = match self {
+            Self::UseCase(UseCaseError::RateLimited { retry_after }) => *retry_after,
+            Self::UseCase(
+                UseCaseError::Unavailable(_)
+                | UseCaseError::Busy(_)
+                | UseCaseError::Key(KeyConflict::InFlight),
+            ) => UseCaseError::RETRY_AFTER,
+            Self::UseCase(
+                UseCaseError::Refused(_)
+                | UseCaseError::TaskRefused(_)
+                | UseCaseError::Key(KeyConflict::Reused)
+                | UseCaseError::Unauthenticated(_)
+                | UseCaseError::Forbidden(_)
+                | UseCaseError::Internal(_),
+            )
+            | Self::WrongContentType
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTooSlow
+            | Self::NoSuchPath
+            | Self::WrongMethod { .. }
+            | Self::Excluded => return None,
+        };
+        // Whole seconds, and none too few.
+        Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
     /// For what cannot be there, because nothing is named like that.

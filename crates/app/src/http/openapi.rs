@@ -16,7 +16,7 @@ use super::idempotency;
 use super::routes::{DIALECTS, Dialect, Operation};
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
-use caretrack_application::{Needed, UseCaseError};
+use caretrack_application::{Needed, Unauthenticated, UseCaseError};
 use caretrack_domain::{KeyConflict, Refusal, Rule, Scope};
 use caretrack_ports::StoreError;
 use serde_json::{Map, Value, json};
@@ -75,7 +75,7 @@ impl Credential {
 fn security_schemes() -> Value {
     json!({
         "apiKey": {"type": "apiKey", "in": "header", "name": "X-Clinia-API-Key", "description": "An API key; it counts before any other credential."},
-        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `ct_...`."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `ct_...`; where an operation says so, a signed token (JWT)."},
     })
 }
 
@@ -247,8 +247,12 @@ fn failures(dialect: &Dialect, operation: &Value) -> Vec<Failure> {
     let mut failures = Vec::new();
     if !dialect.credentials.is_empty() {
         failures.extend([
-            UseCaseError::Unauthenticated.into(),
+            UseCaseError::Unauthenticated(Unauthenticated::Missing).into(),
             UseCaseError::Forbidden(Needed::Scope(needed(operation))).into(),
+            UseCaseError::RateLimited {
+                retry_after: UseCaseError::RETRY_AFTER,
+            }
+            .into(),
             UseCaseError::Internal(StoreError::Duplicate).into(),
             UseCaseError::Unavailable(StoreError::Conflict).into(),
         ]);

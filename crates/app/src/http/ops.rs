@@ -9,6 +9,7 @@ mod records;
 mod shapes;
 mod tasks;
 mod view;
+mod whoami;
 
 pub use problem::{ProblemDetails, fault, render};
 
@@ -35,6 +36,7 @@ pub static DIALECT: Dialect = Dialect {
             records::list_workspaces,
             records::add_workspace,
             records::list_audit,
+            whoami::whoami,
             credentials::list,
             credentials::add,
             credentials::revoke,

@@ -8,8 +8,9 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_and_read_body_json, init_service, try_call_service};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, test};
+use caretrack_adapters_auth::Argon2Hasher;
 use caretrack_adapters_memory::MemoryStore;
-use caretrack_application::{Application, Settings};
+use caretrack_application::{Application, Settings, Verifiers};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -23,6 +24,10 @@ async fn api() -> Data<Api> {
         store,
         Arc::new(SystemClock),
         ids.clone(),
+        Verifiers {
+            tokens: None,
+            passwords: Arc::new(Argon2Hasher),
+        },
         Settings::default(),
     );
     assert!(application.bootstrap(KEY).await.expect("an empty store"));

@@ -1,14 +1,17 @@
 //! Keys, workspaces, patients.
 
-use super::support::{KEY, World, put, request_id};
+use super::support::{KEY, World, put};
 use super::writing::refusal;
-use crate::{ApiKeyDraft, Needed, UseCaseError};
-use caretrack_domain::{AuditOutcome, Key, LocalPatientId, RefusalKind, Scope, Scopes, WorkspaceOptions};
+use crate::{CredentialDraft, Needed, Unauthenticated, UseCaseError};
+use caretrack_domain::{
+    AuditOutcome, CredentialKind, Key, LocalPatientId, RefusalKind, Scope, Scopes, WorkspaceOptions,
+};
 use caretrack_ports::PatientRef;
 use std::sync::atomic::Ordering;
 
-fn api_key(scopes: &[&str], workspace: Option<&str>) -> ApiKeyDraft {
-    ApiKeyDraft {
+fn api_key(scopes: &[&str], workspace: Option<&str>) -> CredentialDraft {
+    CredentialDraft {
+        kind: CredentialKind::ApiKey,
         name: "a client".into(),
         scopes: Scopes::parse(scopes.iter().copied()).unwrap(),
         workspace: workspace.map(|key| Key::parse(key).unwrap()),
@@ -21,8 +24,11 @@ async fn only_the_first_start_makes_an_administrator() {
     assert!(!world.app.needs_bootstrap().await.unwrap());
     let other = world.app.new_key();
     assert!(!world.app.bootstrap(&other).await.unwrap());
-    let denied = world.app.authenticate(&other, request_id()).await;
-    assert!(matches!(denied, Err(UseCaseError::Unauthenticated)));
+    let denied = world.login(&other).await;
+    assert!(matches!(
+        denied,
+        Err(UseCaseError::Unauthenticated(Unauthenticated::Bad))
+    ));
     assert!(world.app.bootstrap("ct_short").await.is_err());
     assert!(world.app.bootstrap(&"x".repeat(40)).await.is_err());
 }
@@ -32,18 +38,21 @@ async fn a_revoked_key_is_refused_at_once() {
     let world = World::new().await;
     let made = world
         .app
-        .add_api_key(&world.caller, api_key(&["registry:read"], None))
+        .add_credential(&world.caller, api_key(&["registry:read"], None))
         .await
         .unwrap();
-    assert!(world.app.authenticate(&made.secret, request_id()).await.is_ok());
+    assert!(world.login(&made.secret).await.is_ok());
     world
         .app
         .revoke_credential(&world.caller, made.credential.id)
         .await
         .unwrap();
-    let denied = world.app.authenticate(&made.secret, request_id()).await;
-    assert!(matches!(denied, Err(UseCaseError::Unauthenticated)));
-    assert!(world.app.authenticate(KEY, request_id()).await.is_ok());
+    let denied = world.login(&made.secret).await;
+    assert!(matches!(
+        denied,
+        Err(UseCaseError::Unauthenticated(Unauthenticated::Bad))
+    ));
+    assert!(world.login(KEY).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,10 +60,10 @@ async fn a_scope_is_asked_for_before_anything_is_looked_up() {
     let world = World::new().await;
     let made = world
         .app
-        .add_api_key(&world.caller, api_key(&["registry:read"], None))
+        .add_credential(&world.caller, api_key(&["registry:read"], None))
         .await
         .unwrap();
-    let reader = world.app.authenticate(&made.secret, request_id()).await.unwrap();
+    let reader = world.login(&made.secret).await.unwrap();
     let denied = world.app.write_resource(&reader, put("pt-1", "{}")).await;
     assert!(matches!(
         denied,
@@ -69,6 +78,7 @@ async fn workspaces_do_not_see_each_other_and_have_their_own_options() {
     let world = World::new().await;
     let options = WorkspaceOptions {
         open_profiles: Some(false),
+        ..WorkspaceOptions::default()
     };
     let key = Key::parse("south").unwrap();
     world
@@ -80,8 +90,8 @@ async fn workspaces_do_not_see_each_other_and_have_their_own_options() {
     assert_eq!(refusal(taken).kind, RefusalKind::AlreadyExists);
 
     let draft = api_key(&["registry:read", "registry:write", "ops:write"], Some("south"));
-    let made = world.app.add_api_key(&world.caller, draft).await.unwrap();
-    let south = world.app.authenticate(&made.secret, request_id()).await.unwrap();
+    let made = world.app.add_credential(&world.caller, draft).await.unwrap();
+    let south = world.login(&made.secret).await.unwrap();
     let order = put("pt-1", "{}");
     let key = order.key.clone();
     world
@@ -92,7 +102,10 @@ async fn workspaces_do_not_see_each_other_and_have_their_own_options() {
     assert!(world.app.find_resource(&south, &key).await.is_err());
     let refused = world.app.write_resource(&south, order).await;
     assert_eq!(refusal(refused).kind, RefusalKind::NotFound);
-    let denied = world.app.add_api_key(&south, api_key(&[], Some("default"))).await;
+    let denied = world
+        .app
+        .add_credential(&south, api_key(&[], Some("default")))
+        .await;
     assert!(matches!(
         denied,
         Err(UseCaseError::Forbidden(Needed::Administrator))

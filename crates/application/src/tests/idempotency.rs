@@ -2,8 +2,10 @@
 
 use super::support::{World, create, key, put};
 use crate::idempotency::LIFETIME;
-use crate::{ApiKeyDraft, Asker, Caller, Keeping, Keyed, NewApiKey, UseCaseError, Written};
-use caretrack_domain::{IdempotencyKey, KeptAnswer, KeyConflict, RequestDigest, Scopes, Task, TaskId};
+use crate::{Asker, Caller, CredentialDraft, Keeping, Keyed, MadeCredential, UseCaseError, Written};
+use caretrack_domain::{
+    CredentialKind, IdempotencyKey, KeptAnswer, KeyConflict, RequestDigest, Scopes, Task, TaskId,
+};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,18 +60,18 @@ impl Asker<Written> for Sender {
     }
 }
 
-impl Asker<NewApiKey> for Sender {
+impl Asker<MadeCredential> for Sender {
     type Answer = String;
 
     fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    fn tell(&self, _: NewApiKey) -> String {
+    fn tell(&self, _: MadeCredential) -> String {
         unreachable!("it has a key")
     }
 
-    fn keeping(&self) -> Option<Keeping<'_, NewApiKey, String>> {
+    fn keeping(&self) -> Option<Keeping<'_, MadeCredential, String>> {
         Some(Keeping {
             keyed: &self.keyed,
             keep: Box::new(|made| KeptAnswer {
@@ -219,19 +221,20 @@ async fn what_failed_takes_no_key() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_not_kept() {
     let world = World::new().await;
-    let draft = || ApiKeyDraft {
+    let draft = || CredentialDraft {
+        kind: CredentialKind::ApiKey,
         name: "x".to_owned(),
         scopes: Scopes::default(),
         workspace: None,
     };
     let first = world
         .app
-        .add_api_key(&Sender::of(&world, "k", "{}"), draft())
+        .add_credential(&Sender::of(&world, "k", "{}"), draft())
         .await;
     let secret = first.unwrap();
     let again = world
         .app
-        .add_api_key(&Sender::of(&world, "k", "{}"), draft())
+        .add_credential(&Sender::of(&world, "k", "{}"), draft())
         .await;
     let Err(UseCaseError::Refused(refusal)) = again else {
         panic!("{again:?}");

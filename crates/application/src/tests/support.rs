@@ -1,15 +1,22 @@
 //! A world to tell journeys in: a store in memory, a clock that tests move, ids that count.
 
 use super::meddling::MeddlingStore;
-use crate::{Application, Caller, Change, ResourceOrder, Settings, Worker, WorkerSettings};
+use crate::{
+    Application, Attempt, Caller, Change, Presented, ResourceOrder, Settings, UseCaseError, Verifiers,
+    Worker, WorkerSettings,
+};
+use async_trait::async_trait;
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_domain::{
-    AuditOutcome, Instant, Key, MetaDraft, Precondition, RecordId, RequestId, ResourceDraft, ResourceKey,
-    Task, TaskId, TaskStatus,
+    AuditOutcome, Instant, Key, LoginKind, MetaDraft, PasswordHash, Precondition, RecordId, RequestId,
+    ResourceDraft, ResourceKey, Task, TaskId, TaskStatus, Token, TokenSubject,
 };
-use caretrack_ports::{Clock, IdGenerator, TaskRepository};
+use caretrack_ports::{
+    Claims, Clock, HashingError, IdGenerator, PasswordHasher, TaskRepository, TokenError, TokenVerifier,
+};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -51,7 +58,69 @@ impl IdGenerator for CountingIds {
     }
 }
 
+/// Hashes at once, and so that a test can see whether it was asked.
+#[derive(Default)]
+pub struct QuickHasher {
+    pub asked: AtomicU32,
+}
+
+#[async_trait]
+impl PasswordHasher for QuickHasher {
+    async fn hash(&self, password: String, salt: [u8; 16]) -> Result<PasswordHash, HashingError> {
+        Ok(PasswordHash(format!(
+            "{}:{}",
+            hex::encode(salt),
+            hex::encode(password)
+        )))
+    }
+
+    async fn verify(&self, password: String, hash: PasswordHash) -> Result<bool, HashingError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        Ok(hash.0.ends_with(&format!(":{}", hex::encode(password))))
+    }
+}
+
+/// Takes `WORKSPACE SUB` for a token; one of `later` has no key to be judged by.
+struct PlainTokens;
+
+#[async_trait]
+impl TokenVerifier for PlainTokens {
+    async fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        if token == "later" {
+            return Err(TokenError::Unavailable("there are no keys".into()));
+        }
+        let (workspace, sub) = token.split_once(' ').ok_or(TokenError::Refused)?;
+        Ok(Claims {
+            workspace: workspace.to_owned(),
+            scope: "job:read other".to_owned(),
+            token: Token {
+                subject: Arc::new(TokenSubject {
+                    sub: sub.to_owned(),
+                    client_id: None,
+                }),
+                patient: None,
+                username: None,
+                expires_at: datetime!(2026-03-02 10:15 UTC),
+            },
+        })
+    }
+}
+
+pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+pub async fn login(app: &Application, presented: Presented<'_>) -> Result<Caller, UseCaseError> {
+    let attempt = Attempt {
+        presented: &[presented],
+        accepted: &[LoginKind::ApiKey, LoginKind::Client, LoginKind::Token],
+        peer: PEER,
+        request_id: request_id(),
+    };
+    app.authenticate(attempt).await
+}
+
 pub struct World {
+    pub hasher: Arc<QuickHasher>,
     pub app: Arc<Application>,
     pub store: Arc<MeddlingStore>,
     pub ids: Arc<CountingIds>,
@@ -67,16 +136,23 @@ impl World {
         let memory = Arc::new(MemoryStore::default());
         let store = Arc::new(MeddlingStore::over(Arc::clone(&memory)));
         let ids = Arc::new(CountingIds::default());
+        let hasher = Arc::new(QuickHasher::default());
+        let verifiers = Verifiers {
+            tokens: Some(Arc::new(PlainTokens)),
+            passwords: Arc::clone(&hasher) as _,
+        };
         let app = Application::new(
             Arc::clone(&store) as _,
             memory,
             Arc::new(RuntimeClock(tokio::time::Instant::now())),
             Arc::clone(&ids) as _,
+            verifiers,
             settings,
         );
         assert!(app.bootstrap(KEY).await.unwrap());
-        let caller = app.authenticate(KEY, request_id()).await.unwrap();
+        let caller = login(&app, Presented::ApiKey(KEY)).await.unwrap();
         Self {
+            hasher,
             app: Arc::new(app),
             store,
             ids,
@@ -87,24 +163,44 @@ impl World {
     /// The use cases of another server on the same store, which nobody meddles with.
     pub fn beside(world: &Self) -> Application {
         let memory = world.store.unmeddled();
+        let verifiers = Verifiers {
+            tokens: None,
+            passwords: Arc::clone(&world.hasher) as _,
+        };
         Application::new(
             Arc::clone(&memory) as _,
             memory,
             Arc::new(RuntimeClock(tokio::time::Instant::now())),
             Arc::clone(&world.ids) as _,
+            verifiers,
             Settings::default(),
         )
     }
 
     /// Another process on the same store.
     pub fn another(&self, settings: Settings) -> Arc<Application> {
+        let verifiers = Verifiers {
+            tokens: None,
+            passwords: Arc::clone(&self.hasher) as _,
+        };
         Arc::new(Application::new(
             Arc::clone(&self.store) as _,
             Arc::clone(&self.app.queue),
             Arc::clone(&self.app.clock),
             Arc::clone(&self.ids) as _,
+            verifiers,
             settings,
         ))
+    }
+
+    /// With an API key.
+    pub async fn login(&self, key: &str) -> Result<Caller, UseCaseError> {
+        self.login_as(Presented::ApiKey(key)).await
+    }
+
+    /// With any credential.
+    pub async fn login_as(&self, presented: Presented<'_>) -> Result<Caller, UseCaseError> {
+        login(&self.app, presented).await
     }
 
     /// Starts a worker; it stops when the sender says so or goes.
@@ -148,7 +244,11 @@ impl World {
 
     /// Actions and outcomes, oldest first, without the bootstrap.
     pub async fn audit(&self) -> Vec<(String, AuditOutcome)> {
-        let page = self.app.list_audit(&self.caller, None, 1000).await.unwrap();
+        let page = self
+            .app
+            .list_audit(&self.caller, false, None, 1000)
+            .await
+            .unwrap();
         let entries = page.items.into_iter().rev().skip(1);
         entries.map(|(_, entry)| (entry.action, entry.outcome)).collect()
     }

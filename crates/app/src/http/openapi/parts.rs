@@ -1,7 +1,8 @@
 //! Schemas that several shapes are made of, with the words of the domain; and the headers of answers.
 
 use caretrack_domain::{
-    Action, AuditOutcome, ReceiptStatus, Rule, Scope, TargetKind, TaskKind, TaskStatus, WmdaId,
+    Action, AuditOutcome, CredentialKind, LoginKind, ReceiptStatus, Rule, Scope, TargetKind, TaskKind,
+    TaskStatus, WmdaId,
 };
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
@@ -120,7 +121,11 @@ pub fn registry_target() -> Object {
 }
 
 pub fn credential_kind() -> Object {
-    words(["api_key"])
+    words_of::<CredentialKind>()
+}
+
+pub fn login_kind() -> Object {
+    words_of::<LoginKind>()
 }
 
 /// The files of the interactive page.

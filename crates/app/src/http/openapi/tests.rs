@@ -51,7 +51,7 @@ fn every_operation_is_named_once_and_told_in_full() {
         if free {
             continue;
         }
-        for status in ["401", "403", "500", "503"] {
+        for status in ["401", "403", "429", "500", "503"] {
             assert!(
                 operation["responses"][status].is_object(),
                 "{what} lacks {status}"

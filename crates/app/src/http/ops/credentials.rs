@@ -1,4 +1,4 @@
-//! API keys: make, list, revoke.
+//! Credentials: make, list, revoke.
 
 use super::shapes::{CredentialDraft, CredentialPath, IdCursor, Limit};
 use super::view::{CredentialView, List, NewCredential};
@@ -10,12 +10,12 @@ use crate::http::json::Object;
 use crate::http::query::Query;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use caretrack_application::{ApiKeyDraft, NewApiKey};
-use caretrack_domain::{CredentialId, Key, Problems, Refusal, Rule, Scope, Scopes};
+use caretrack_application::{CredentialDraft as Draft, MadeCredential};
+use caretrack_domain::{CredentialId, CredentialKind, Key, Problems, Refusal, Rule, Scope, Scopes};
+use std::str::FromStr;
+use strum::IntoEnumIterator;
 use uuid::Uuid;
 
-/// The one kind there is so far.
-const API_KEY: &str = "api_key";
 const LONGEST_NAME: usize = 200;
 
 /// Make a credential
@@ -34,21 +34,24 @@ const LONGEST_NAME: usize = 200;
 )]
 pub async fn add(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, draft) = read(&api, &request, payload, "credential.add", read_draft).await?;
-    let told = tell(&request, &caller, |made: &NewApiKey| {
-        HttpResponse::Created().json(NewCredential {
-            credential: view::credential(&made.credential),
-            secret: made.secret.clone(),
-        })
+    let told = tell(&request, &caller, |made: &MadeCredential| {
+        HttpResponse::Created().json(view::new_credential(made))
     });
-    Ok(api.application.add_api_key(&told, draft).await?)
+    Ok(api.application.add_credential(&told, draft).await?)
 }
 
-fn read_draft(text: &str) -> Result<ApiKeyDraft, Refusal> {
+fn read_draft(text: &str) -> Result<Draft, Refusal> {
     let mut problems = Problems::default();
     let mut body = Object::body(text)?;
     let kind = body.required_string("kind", &mut problems);
-    if kind.is_some_and(|kind| kind != API_KEY) {
-        problems.add("$.kind", Rule::Enum, format!("must be {API_KEY}"));
+    let kind = kind.map(|kind| CredentialKind::from_str(&kind));
+    if let Some(Err(_)) = kind {
+        let kinds: Vec<_> = CredentialKind::iter().map(|kind| kind.to_string()).collect();
+        problems.add(
+            "$.kind",
+            Rule::Enum,
+            format!("must be one of {}", kinds.join(", ")),
+        );
     }
     let name = body.required_string("name", &mut problems);
     let length = name.as_ref().map_or(1, |name| name.chars().count());
@@ -69,8 +72,9 @@ fn read_draft(text: &str) -> Result<ApiKeyDraft, Refusal> {
         problems.add("$.workspace", Rule::Reference, "names no workspace");
     }
     body.refuse_the_rest(&mut problems);
-    match (name, scopes) {
-        (Some(name), Some(Ok(scopes))) if problems.is_empty() => Ok(ApiKeyDraft {
+    match (kind, name, scopes) {
+        (Some(Ok(kind)), Some(name), Some(Ok(scopes))) if problems.is_empty() => Ok(Draft {
+            kind,
             name,
             scopes,
             workspace: workspace.and_then(Result::ok),

@@ -61,12 +61,16 @@ impl OpsError {
                 UseCaseError::Refused(refusal) => (status(refusal.kind), refusal.message.clone()),
                 UseCaseError::TaskRefused(refused) => (StatusCode::CONFLICT, format!("{refused}.")),
                 UseCaseError::Key(conflict) => (key_conflict(*conflict), format!("Not now: {conflict}.")),
-                UseCaseError::Unauthenticated => (
+                UseCaseError::Unauthenticated(_) => (
                     StatusCode::UNAUTHORIZED,
                     "There is no credential, or a bad one.".to_owned(),
                 ),
                 UseCaseError::Forbidden(needed) => (StatusCode::FORBIDDEN, format!("This needs {needed}.")),
-                UseCaseError::Unavailable(_) => (
+                UseCaseError::RateLimited { .. } => (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "Too many requests: try again later.".to_owned(),
+                ),
+                UseCaseError::Unavailable(_) | UseCaseError::Busy(_) => (
                     StatusCode::SERVICE_UNAVAILABLE,
                     "Not now: try again a little later.".to_owned(),
                 ),
@@ -101,7 +105,9 @@ impl OpsError {
             Failure::UseCase(
                 UseCaseError::TaskRefused(_)
                 | UseCaseError::Key(_)
-                | UseCaseError::Unauthenticated
+                | UseCaseError::Unauthenticated(_)
+                | UseCaseError::RateLimited { .. }
+                | UseCaseError::Busy(_)
                 | UseCaseError::Forbidden(_)
                 | UseCaseError::Unavailable(_)
                 | UseCaseError::Internal(_),
@@ -153,8 +159,8 @@ impl ResponseError for OpsError {
                 actix_web::http::header::HeaderValue::from_static("Bearer"),
             );
         }
-        if self.0.may_pass_soon() {
-            headers.insert(RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs().into());
+        if let Some(seconds) = self.0.retry_after() {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -1,6 +1,6 @@
 //! Workspaces, and the audit log.
 
-use super::shapes::{KeyCursor, Limit, NewWorkspace, NumberCursor};
+use super::shapes::{AuditQuery, KeyCursor, Limit, NewWorkspace, NumberCursor};
 use super::view::{AuditView, List, WorkspaceView};
 use super::{Answer, limit, read, shown_page, view};
 use crate::http::Api;
@@ -43,7 +43,9 @@ fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {
     }
     let mut options = WorkspaceOptions::default();
     if let Some(mut given) = body.object("options", &mut problems) {
-        options.open_profiles = given.typed("registry.open_profiles", "must be true or false", &mut problems);
+        let must_be = "must be true or false";
+        options.open_profiles = given.typed("registry.open_profiles", must_be, &mut problems);
+        options.partner_key_required = given.typed("jobs.partner_key_required", must_be, &mut problems);
         given.refuse_the_rest(&mut problems);
     }
     body.refuse_the_rest(&mut problems);
@@ -81,7 +83,7 @@ pub async fn list_workspaces(api: Data<Api>, request: HttpRequest) -> Answer {
     path = "/ops/v1/audit",
     operation_id = "listAudit",
     security(("scope" = ["ops:read"])),
-    params(Limit, NumberCursor),
+    params(AuditQuery, Limit, NumberCursor),
     responses((status = 200, description = "Newest first", body = List<AuditView>)),
 )]
 pub async fn list_audit(api: Data<Api>, request: HttpRequest) -> Answer {
@@ -90,7 +92,7 @@ pub async fn list_audit(api: Data<Api>, request: HttpRequest) -> Answer {
     let before = query.cursor(|text| text.parse().ok())?;
     let page = api
         .application
-        .list_audit(&caller, before, limit(&query)?)
+        .list_audit(&caller, query.flag("anonymous")?, before, limit(&query)?)
         .await?;
     Ok(shown_page(&page, view::audit, |last| last.0))
 }

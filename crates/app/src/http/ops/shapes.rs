@@ -30,6 +30,14 @@ pub struct IdCursor {
     cursor: Option<Uuid>,
 }
 
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Those of callers who could not be told, which are no workspace's; for the administrator.
+    #[param(default = false)]
+    anonymous: Option<bool>,
+}
+
 /// Of a list by number.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

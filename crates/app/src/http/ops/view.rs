@@ -4,7 +4,11 @@ pub mod task;
 
 use crate::http::openapi::parts;
 use crate::http::rfc3339;
-use caretrack_domain::{Actor, AuditEntry, Credential, Instant, LocalPatientId, Patient, Workspace};
+use caretrack_application::MadeCredential;
+use caretrack_domain::{
+    Actor, AuditEntry, Credential, CredentialKind, Instant, LocalPatientId, Login, LoginKind, Patient,
+    Principal, Workspace,
+};
 use caretrack_ports::QueueFigures;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,6 +43,8 @@ pub struct WorkspaceView {
 pub struct Options {
     #[serde(rename = "registry.open_profiles", skip_serializing_if = "Option::is_none")]
     open_profiles: Option<bool>,
+    #[serde(rename = "jobs.partner_key_required", skip_serializing_if = "Option::is_none")]
+    partner_key_required: Option<bool>,
 }
 
 pub fn workspace(workspace: &Workspace) -> WorkspaceView {
@@ -47,6 +53,7 @@ pub fn workspace(workspace: &Workspace) -> WorkspaceView {
         key: workspace.key.to_string(),
         options: Options {
             open_profiles: workspace.options.open_profiles,
+            partner_key_required: workspace.options.partner_key_required,
         },
         created_at: rfc3339(workspace.created_at),
     }
@@ -61,6 +68,9 @@ pub struct CredentialView {
     #[schema(schema_with = parts::credential_kind)]
     kind: &'static str,
     name: String,
+    /// What a client logs in with, beside its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     #[schema(schema_with = parts::scopes)]
     scopes: Vec<&'static str>,
     /// There and true if it may make workspaces, and credentials in any of them.
@@ -77,8 +87,25 @@ pub struct CredentialView {
 #[derive(Serialize, ToSchema)]
 pub struct NewCredential {
     #[serde(flatten)]
-    pub credential: CredentialView,
-    pub secret: String,
+    credential: CredentialView,
+    /// Of an API key, or a partner key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// Of a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+pub fn new_credential(made: &MadeCredential) -> NewCredential {
+    let (secret, password) = match made.credential.kind() {
+        CredentialKind::ApiKey | CredentialKind::PartnerKey => (Some(made.secret.clone()), None),
+        CredentialKind::Client => (None, Some(made.secret.clone())),
+    };
+    NewCredential {
+        credential: credential(&made.credential),
+        secret,
+        password,
+    }
 }
 
 pub fn credential(credential: &Credential) -> CredentialView {
@@ -86,10 +113,61 @@ pub fn credential(credential: &Credential) -> CredentialView {
         id: credential.id.0,
         kind: credential.kind().into(),
         name: credential.name.clone(),
+        username: (credential.kind() == CredentialKind::Client).then(|| credential.id.username()),
         scopes: credential.scopes.words().collect(),
         administrator: credential.administrator.then_some(true),
         created_at: rfc3339(credential.created_at),
         revoked_at: credential.revoked_at.map(rfc3339),
+    }
+}
+
+/// Who calls, as the server sees it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Principal)]
+pub struct PrincipalView {
+    #[schema(schema_with = parts::login_kind)]
+    kind: &'static str,
+    #[schema(schema_with = parts::key)]
+    workspace: String,
+    /// The credential of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<Uuid>,
+    /// A client's, or what a token says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    /// Whom a token speaks for, where there is no credential of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Subject>,
+    /// The one patient that a token speaks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient_id: Option<String>,
+    #[schema(schema_with = parts::scopes)]
+    scopes: Vec<&'static str>,
+    administrator: bool,
+    /// When a token ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+pub fn principal(who: &Principal, workspace: &Workspace) -> PrincipalView {
+    let (username, token) = match &who.login {
+        Login::ApiKey(_) => (None, None),
+        Login::Client(id) => (Some(id.username()), None),
+        Login::Token(token) => (token.username.clone(), Some(token)),
+    };
+    let patient = token.and_then(|token| token.patient.as_ref());
+    PrincipalView {
+        kind: LoginKind::from(&who.login).into(),
+        workspace: workspace.key.to_string(),
+        credential: actor(Some(&who.actor())),
+        username,
+        subject: subject(Some(&who.actor())),
+        patient_id: patient.map(|id| id.expose().to_owned()),
+        scopes: who.scopes.words().collect(),
+        administrator: who.administrator,
+        expires_at: token.map(|token| rfc3339(token.expires_at)),
     }
 }
 

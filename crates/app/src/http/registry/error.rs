@@ -114,7 +114,7 @@ impl From<&UseCaseError> for ErrorObject {
                 ErrorType::FailedPrecondition,
                 format!("Not now: {conflict}."),
             ),
-            UseCaseError::Unauthenticated => Self::new(
+            UseCaseError::Unauthenticated(_) => Self::new(
                 StatusCode::UNAUTHORIZED,
                 ErrorType::Unauthenticated,
                 "There is no credential, or a bad one.",
@@ -124,7 +124,12 @@ impl From<&UseCaseError> for ErrorObject {
                 ErrorType::PermissionDenied,
                 format!("This needs {needed}."),
             ),
-            UseCaseError::Unavailable(_) => Self::new(
+            UseCaseError::RateLimited { .. } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                ErrorType::FailedPrecondition,
+                "Too many requests: try again later.",
+            ),
+            UseCaseError::Unavailable(_) | UseCaseError::Busy(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 ErrorType::Internal,
                 "Not now: try again a little later.",
@@ -195,8 +200,8 @@ impl ResponseError for RegistryError {
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if self.0.may_pass_soon() {
-            response.insert_header((RETRY_AFTER, UseCaseError::RETRY_AFTER.as_secs()));
+        if let Some(seconds) = self.0.retry_after() {
+            response.insert_header((RETRY_AFTER, seconds));
         }
         response.json(object)
     }
