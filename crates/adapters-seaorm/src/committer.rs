@@ -12,16 +12,21 @@ mod fences;
 mod idempotency;
 mod lanes;
 mod pruning;
+mod sheet;
+mod tables;
 mod writes;
 
+use self::sheet::Sheet;
 use crate::error::{BatchError, store_error, unavailable};
+use crate::offers::Starting;
 use crate::open;
+use crate::queue::Work;
 use crate::reserve::Reserve;
 use caretrack_domain::{Instant, LeaseToken, TaskId};
 use caretrack_ports::{Admission, Changes, Claim, Claimed, Committed, Retention, StoreError};
 use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 /// How many jobs may share one transaction.
 const LARGEST_BATCH: usize = 512;
@@ -34,7 +39,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Something to be done in a transaction, and who waits for it.
 pub(crate) enum Job {
-    Commit(Box<Changes>, Reply<Committed>),
+    Commit(Box<Changes>, Option<Box<Sheet>>, Reply<Committed>),
     Claim(Claim, Reply<Claimed>),
     Renew(Vec<(TaskId, LeaseToken)>, Instant, Reply<Vec<TaskId>>),
     Prune(Retention, usize, Reply<usize>),
@@ -53,17 +58,24 @@ enum Outcome {
 impl Job {
     fn is_new_work(&self) -> bool {
         match self {
-            Self::Commit(changes, _) => changes.admission() == Admission::New,
+            Self::Commit(changes, ..) => changes.admission() == Admission::New,
             Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => false,
+        }
+    }
+
+    fn at(&self) -> Option<Instant> {
+        match self {
+            Self::Commit(changes, ..) => Some(changes.at()),
+            Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => None,
         }
     }
 
     fn done(self, outcome: Outcome) {
         // Whoever asked may have gone; then nobody needs to know.
         match (self, outcome) {
-            (Self::Commit(_, reply), Outcome::Committed(committed)) => drop(reply.send(Ok(committed))),
-            (Self::Commit(_, reply), Outcome::Conflict) => drop(reply.send(Err(StoreError::Conflict))),
-            (Self::Commit(_, reply), Outcome::Duplicate) => drop(reply.send(Err(StoreError::Duplicate))),
+            (Self::Commit(_, _, reply), Outcome::Committed(committed)) => drop(reply.send(Ok(committed))),
+            (Self::Commit(_, _, reply), Outcome::Conflict) => drop(reply.send(Err(StoreError::Conflict))),
+            (Self::Commit(_, _, reply), Outcome::Duplicate) => drop(reply.send(Err(StoreError::Duplicate))),
             (Self::Claim(_, reply), Outcome::Claimed(claimed)) => drop(reply.send(Ok(claimed))),
             (Self::Renew(_, _, reply), Outcome::Renewed(ids)) => drop(reply.send(Ok(ids))),
             (Self::Prune(_, _, reply), Outcome::Pruned(count)) => drop(reply.send(Ok(count))),
@@ -73,7 +85,7 @@ impl Job {
 
     fn failed(self, error: StoreError) {
         match self {
-            Self::Commit(_, reply) => drop(reply.send(Err(error))),
+            Self::Commit(_, _, reply) => drop(reply.send(Err(error))),
             Self::Claim(_, reply) => drop(reply.send(Err(error))),
             Self::Renew(_, _, reply) => drop(reply.send(Err(error))),
             Self::Prune(_, _, reply) => drop(reply.send(Err(error))),
@@ -94,7 +106,9 @@ impl Committer {
         role: open::Role,
         connection: DatabaseConnection,
         reserve: Arc<Reserve>,
+        work: Work,
         wake: Arc<dyn Fn() + Send + Sync>,
+        written: Arc<Notify>,
     ) -> Self {
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
@@ -103,7 +117,9 @@ impl Committer {
             role,
             connection,
             reserve: reserve.clone(),
+            work,
             wake,
+            written,
             known: batch::Known::default(),
         };
         tokio::spawn(run.serve(waiting));
@@ -124,7 +140,9 @@ impl Committer {
             ),
             Admission::Continuing => None,
         };
-        self.submit(|reply| Job::Commit(Box::new(changes), reply)).await
+        let sheet = Box::new(Sheet::of(changes.parts()));
+        self.submit(|reply| Job::Commit(Box::new(changes), Some(sheet), reply))
+            .await
     }
 
     pub async fn submit<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
@@ -141,7 +159,10 @@ struct Run {
     role: open::Role,
     connection: DatabaseConnection,
     reserve: Arc<Reserve>,
+    work: Work,
     wake: Arc<dyn Fn() + Send + Sync>,
+    /// Told of every commit.
+    written: Arc<Notify>,
     known: batch::Known,
 }
 
@@ -155,7 +176,7 @@ impl Run {
 
     /// Runs a batch to its end, whatever happens: every job gets its answer.
     async fn run(&mut self, mut jobs: Vec<Job>) {
-        let mut result = self.transaction(&jobs).await;
+        let mut result = self.transaction(&mut jobs).await;
         if matches!(result, Err(BatchError::Full)) {
             self.reserve.turn_away();
             let new: Vec<Job> = jobs.extract_if(.., |job| job.is_new_work()).collect();
@@ -163,12 +184,12 @@ impl Run {
             if jobs.is_empty() {
                 return;
             }
-            result = self.transaction(&jobs).await;
+            result = self.transaction(&mut jobs).await;
         }
         if matches!(result, Err(BatchError::Full)) {
             // What ends old work gets the room kept for it.
             self.reserve.release();
-            result = self.transaction(&jobs).await;
+            result = self.transaction(&mut jobs).await;
         }
         match result {
             Ok(outcomes) => jobs
@@ -189,11 +210,11 @@ impl Run {
     }
 
     /// One job in a transaction of its own, tried again when another transaction gets in its way.
-    async fn alone(&mut self, job: Job) {
+    async fn alone(&mut self, mut job: Job) {
         const TRIES: usize = 10;
         let mut error = StoreError::Duplicate;
         for _ in 0..TRIES {
-            error = match self.transaction(std::slice::from_ref(&job)).await {
+            error = match self.transaction(std::slice::from_mut(&mut job)).await {
                 Ok(mut outcomes) => return job.done(outcomes.remove(0)),
                 // Somebody else's row may have come between our look and our insert: look again first.
                 Err(BatchError::Raced) => StoreError::Conflict,
@@ -206,7 +227,7 @@ impl Run {
         job.failed(error);
     }
 
-    async fn transaction(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, BatchError> {
+    async fn transaction(&mut self, jobs: &mut [Job]) -> Result<Vec<Outcome>, BatchError> {
         let options = TransactionOptions {
             // A deferred one that reads and then writes fails at once when another process writes.
             sqlite_transaction_mode: (self.connection.get_database_backend() == DbBackend::Sqlite)
@@ -214,7 +235,8 @@ impl Run {
             ..TransactionOptions::default()
         };
         let transaction = self.connection.begin_with_options(options).await?;
-        let applied = match batch::apply(&transaction, jobs, &mut self.known).await {
+        let mut starting = self.starting(jobs);
+        let applied = match batch::apply(&transaction, jobs, &mut starting, &mut self.known).await {
             Ok(applied) => transaction
                 .commit()
                 .await
@@ -227,6 +249,8 @@ impl Run {
         };
         match applied {
             Ok((outcomes, ready)) => {
+                self.written.notify_one();
+                self.work.hand_over(starting.started);
                 if ready {
                     (self.wake)();
                 }
@@ -237,6 +261,13 @@ impl Run {
                 Err(error)
             }
         }
+    }
+
+    /// Work begins no earlier than whatever is committed with it.
+    fn starting(&mut self, jobs: &[Job]) -> Starting {
+        let latest = jobs.iter().filter_map(Job::at).max();
+        self.known.latest = latest.max(self.known.latest);
+        self.work.offers.starting(self.known.latest)
     }
 
     /// A connection whose transaction failed is not used again: whether the engine rolled back by itself, and

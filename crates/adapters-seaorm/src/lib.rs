@@ -5,9 +5,11 @@
 //! (`coalescer`). SQLite runs in WAL mode with `synchronous=FULL`, PostgreSQL with `synchronous_commit=on`:
 //! what was answered is on disk.
 
+mod checkpoint;
 mod coalescer;
 mod committer;
 mod error;
+mod offers;
 mod open;
 mod queue;
 mod read;
@@ -20,12 +22,11 @@ pub use open::SeaOptions;
 use coalescer::Coalescer;
 use committer::{Committer, Job};
 use error::store_error;
+use queue::Work;
 use read::{Resources, Tasks};
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult};
 use sea_orm_migration::MigratorTrait;
 use sql::Sql;
-use std::sync::Arc;
-use tokio::sync::Notify;
 
 use async_trait::async_trait;
 use caretrack_ports::{Changes, Committed, Retention, Store, StoreError};
@@ -36,7 +37,7 @@ pub struct SeaStore {
     committer: Committer,
     tasks: Coalescer<Tasks>,
     resources: Coalescer<Resources>,
-    work: Arc<Notify>,
+    work: Work,
 }
 
 impl SeaStore {

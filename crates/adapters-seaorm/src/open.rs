@@ -3,8 +3,10 @@
 use crate::coalescer::Coalescer;
 use crate::committer::Committer;
 use crate::error::store_error;
+use crate::offers::Offers;
+use crate::queue::Work;
 use crate::reserve::Reserve;
-use crate::{SeaStore, queue};
+use crate::{SeaStore, checkpoint, queue};
 use caretrack_migrations::Migrator;
 use caretrack_ports::StoreError;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -50,10 +52,17 @@ impl SeaStore {
         };
         let writer = connect(url, 1, writing).await?;
         let readers = connect(url, options.readers, Role::Reader).await?;
-        let work = Arc::new(Notify::new());
+        let work = Work {
+            offers: Arc::new(Offers::none()),
+            notify: Arc::new(Notify::new()),
+        };
+        let written = Arc::new(Notify::new());
+        if writer.get_database_backend() == DbBackend::Sqlite {
+            tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
+        }
         let wake = queue::wake(url, &writer, &readers, work.clone());
         Ok(Arc::new(Self {
-            committer: Committer::start(url, writing, writer, reserve, wake),
+            committer: Committer::start(url, writing, writer, reserve, work.clone(), wake, written),
             tasks: Coalescer::start(&readers),
             resources: Coalescer::start(&readers),
             readers,
@@ -90,6 +99,7 @@ pub(crate) enum Role {
         log_pages: u32,
     },
     Reader,
+    Checkpointer,
 }
 
 pub(crate) async fn connect(
@@ -126,8 +136,9 @@ pub(crate) async fn connect(
     Database::connect(options).await.map_err(store_error)
 }
 
-/// 16 MiB of log between checkpoints, where there is room for it.
-const LOG_PAGES: u32 = 4_000;
+/// 64 MiB of log before it starts anew, where there is room for it: what the checkpointer has not copied back
+/// by then, the writer copies within a commit.
+const LOG_PAGES: u32 = 16_000;
 
 /// Prepared statements a connection keeps: every table in every size of run.
 const STATEMENTS: usize = 512;
@@ -139,6 +150,8 @@ fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOpt
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(STATEMENTS)
+        // The rows of a whole run: the driver's thread need not wait for its reader.
+        .row_buffer_size(1_024)
         .pragma("temp_store", "memory")
         // After a checkpoint the log shrinks to this again.
         .pragma("journal_size_limit", "67108864");
@@ -147,6 +160,7 @@ fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOpt
             .pragma("cache_size", "-32768")
             .pragma("wal_autocheckpoint", log_pages.to_string()),
         Role::Reader => options.pragma("query_only", "on"),
+        Role::Checkpointer => options.pragma("wal_autocheckpoint", "0"),
     }
 }
 

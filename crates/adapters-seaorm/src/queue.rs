@@ -2,9 +2,10 @@
 
 use crate::SeaStore;
 use crate::committer::Job;
+use crate::offers::Offers;
 use async_trait::async_trait;
 use caretrack_domain::{Instant, LeaseToken, TaskId};
-use caretrack_ports::{Claim, Claimed, StoreError, TaskQueue};
+use caretrack_ports::{Claim, Claimed, ClaimedTask, Handed, StoreError, TaskQueue};
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use std::sync::Arc;
@@ -31,7 +32,34 @@ impl TaskQueue for SeaStore {
 
     async fn wait(&self, longest: Duration) {
         // A wake-up that came before is kept: none is lost between a claim and the wait.
-        let _ = tokio::time::timeout(longest, self.work.notified()).await;
+        let _ = tokio::time::timeout(longest, self.work.notify.notified()).await;
+    }
+
+    fn offer(&self, offer: Option<Claim>) -> Handed {
+        self.work.offers.renew(offer)
+    }
+}
+
+/// How this process' worker is told of work.
+#[derive(Clone)]
+pub(crate) struct Work {
+    pub offers: Arc<Offers>,
+    pub notify: Arc<Notify>,
+}
+
+impl Work {
+    /// There may be something to claim.
+    pub fn announce(&self) {
+        self.offers.there_is_more();
+        self.notify.notify_one();
+    }
+
+    /// These were started for the worker.
+    pub fn hand_over(&self, started: Vec<ClaimedTask>) {
+        if !started.is_empty() {
+            self.offers.hand_over(started);
+            self.notify.notify_one();
+        }
     }
 }
 
@@ -40,16 +68,16 @@ pub(crate) fn wake(
     url: &str,
     writer: &DatabaseConnection,
     readers: &DatabaseConnection,
-    work: Arc<Notify>,
+    work: Work,
 ) -> Arc<dyn Fn() + Send + Sync> {
     if writer.get_database_backend() != DbBackend::Postgres {
-        return Arc::new(move || work.notify_one());
+        return Arc::new(move || work.announce());
     }
     tokio::spawn(listen(url.to_owned(), work.clone()));
     let others = Arc::new(Notify::new());
     tokio::spawn(notify_others(readers.clone(), others.clone()));
     Arc::new(move || {
-        work.notify_one();
+        work.announce();
         others.notify_one();
     })
 }
@@ -69,7 +97,7 @@ async fn notify_others(db: DatabaseConnection, wanted: Arc<Notify>) {
     }
 }
 
-async fn listen(url: String, work: Arc<Notify>) {
+async fn listen(url: String, work: Work) {
     loop {
         if let Err(error) = listen_once(&url, &work).await {
             tracing::debug!(%error, "not told of other servers' work; polling meanwhile");
@@ -79,12 +107,12 @@ async fn listen(url: String, work: Arc<Notify>) {
 }
 
 /// On a connection of its own: it would keep a reader's for good.
-async fn listen_once(url: &str, work: &Notify) -> Result<(), sea_orm::sqlx::Error> {
+async fn listen_once(url: &str, work: &Work) -> Result<(), sea_orm::sqlx::Error> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen(CHANNEL).await?;
     // `None` says that the connection was lost and will be made again: there may have been something.
     loop {
         listener.try_recv().await?;
-        work.notify_one();
+        work.announce();
     }
 }

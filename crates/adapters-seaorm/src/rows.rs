@@ -18,6 +18,23 @@ pub(crate) fn micros(at: Instant) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }
 
+/// Where a column is; one that is not there does not compile.
+pub(crate) const fn position(columns: &[&str], name: &str) -> usize {
+    let mut n = 0;
+    while n < columns.len() {
+        let (column, name) = (columns[n].as_bytes(), name.as_bytes());
+        let mut same = 0;
+        while same < column.len() && same < name.len() && column[same] == name[same] {
+            same += 1;
+        }
+        if same == column.len() && same == name.len() {
+            return n;
+        }
+        n += 1;
+    }
+    panic!("no such column")
+}
+
 pub(crate) fn bytes(hash: [u8; 32]) -> Value {
     Value::from(hash.to_vec())
 }

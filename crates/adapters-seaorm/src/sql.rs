@@ -70,49 +70,73 @@ impl Sql {
 
     fn place(&mut self, value: Value) {
         self.values.push(value);
-        if self.backend == DbBackend::Postgres {
-            // Writing to a string cannot fail.
-            let _ = write!(self.text, "${}", self.values.len());
-        } else {
-            self.text.push('?');
-        }
+        placeholder(self.backend, &mut self.text, self.values.len());
     }
 }
 
-/// Splits into runs of 128, 64, 32, ..., 1: few distinct statements, each prepared once and reused.
-pub(crate) fn runs<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
-    lengths(items.len()).map(move |length| {
-        let (run, rest) = items.split_at(length);
-        items = rest;
-        run
-    })
+fn placeholder(backend: DbBackend, text: &mut String, number: usize) {
+    if backend == DbBackend::Postgres {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "${number}");
+    } else {
+        text.push('?');
+    }
 }
 
-/// The lengths of the runs that so many items make.
-pub(crate) fn lengths(mut count: usize) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let length = match count {
-            0 => return None,
-            n if n >= LONGEST_RUN => LONGEST_RUN,
-            n => 1 << n.ilog2(),
-        };
-        count -= length;
-        Some(length)
-    })
+/// `(?, ?), (?, ?)`: so many tuples of so many values, after the `bound` ones.
+pub(crate) fn placeholders(
+    backend: DbBackend,
+    text: &mut String,
+    bound: &mut usize,
+    tuples: usize,
+    values: usize,
+) {
+    for tuple in 0..tuples {
+        text.push_str(if tuple == 0 { "(" } else { ", (" });
+        for value in 0..values {
+            if value > 0 {
+                text.push_str(", ");
+            }
+            *bound += 1;
+            placeholder(backend, text, *bound);
+        }
+        text.push(')');
+    }
 }
 
-const LONGEST_RUN: usize = 128;
+/// Splits into runs of up to 128, each filled up to a power of two by its last item: few distinct statements,
+/// each prepared once and reused. For statements in which an item that comes twice does no harm.
+pub(crate) fn runs<T>(items: &[T]) -> impl Iterator<Item = Run<'_, T>> {
+    items.chunks(LONGEST_RUN).map(Run)
+}
+
+/// Items to look for, and some of them again.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a, T>(&'a [T]);
+
+impl<'a, T> Run<'a, T> {
+    pub fn iter(self) -> impl Iterator<Item = &'a T> {
+        let filler = self.0.last().into_iter().cycle();
+        let length = self.0.len().next_power_of_two();
+        self.0.iter().chain(filler).take(length)
+    }
+}
+
+pub(crate) const LONGEST_RUN: usize = 128;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_powers_of_two_and_cover_everything_in_order() {
+    fn runs_cover_everything_and_are_as_long_as_powers_of_two() {
         let items: Vec<usize> = (0..300).collect();
-        let lengths: Vec<usize> = runs(&items).map(<[usize]>::len).collect();
-        assert_eq!(lengths, [128, 128, 32, 8, 4]);
-        assert_eq!(runs(&items).flatten().copied().collect::<Vec<_>>(), items);
+        let found: Vec<Vec<usize>> = runs(&items).map(|run| run.iter().copied().collect()).collect();
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [128, 128, 64]);
+        let mut all = found.concat();
+        all.dedup();
+        assert_eq!(all, items);
+        assert_eq!(runs(&[] as &[usize]).count(), 0);
     }
 
     #[test]

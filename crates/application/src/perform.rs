@@ -28,6 +28,13 @@ enum Plan {
     GiveBack,
 }
 
+/// A write that waited, and the record it is about as it is now.
+struct Seen<'a> {
+    operation: &'a Operation,
+    order: ResourceOrder,
+    stored: Option<StoredResource>,
+}
+
 /// Why a step failed, other than by a refusal.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
@@ -71,17 +78,19 @@ impl Application {
         // Not an attempt each: the store is away, the task is not at fault.
         let mut patience = patience();
         loop {
-            let drafted = {
+            let drafting = async {
+                // What waits for the store keeps nobody from deciding, and is read together.
+                let seen = self.look(&task, operations, &plan).await?;
                 let _permit = match permits {
                     Some(permits) => permits.acquire().await.ok(),
                     None => None,
                 };
-                let drafting = self.draft(&task, token, operations, &plan);
-                AssertUnwindSafe(drafting)
-                    .catch_unwind()
-                    .await
-                    .unwrap_or(Err(Fault::Panicked))
+                self.draft(&task, token, seen, &plan).await
             };
+            let drafted = AssertUnwindSafe(drafting)
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(Fault::Panicked));
             let done = match drafted {
                 Ok(changes) => self.store.commit(changes).await.map_err(Fault::from),
                 Err(fault) => Err(fault),
@@ -125,12 +134,37 @@ impl Application {
         }
     }
 
+    /// Reads what a task that is to be carried out is about.
+    async fn look<'a>(
+        &self,
+        task: &Task,
+        operations: &'a [Operation],
+        plan: &Plan,
+    ) -> Result<Option<Seen<'a>>, Fault> {
+        let facts = task.facts();
+        match (plan, facts.kind) {
+            (Plan::CarryOut, _) if task.cancel_requested() => Ok(None),
+            (Plan::CarryOut, TaskKind::RegistryWrite) => {
+                // A write is one operation; without it there is nothing to decode.
+                let operation = operations.first().ok_or_else(Undecodable::nothing)?;
+                let order = ResourceOrder::waited_in(operation, facts.source.as_ref())?;
+                let stored = self.store.find_resource(facts.workspace, &order.key).await?;
+                Ok(Some(Seen {
+                    operation,
+                    order,
+                    stored,
+                }))
+            }
+            (Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack, _) => Ok(None),
+        }
+    }
+
     /// What is to be committed to follow the plan.
     async fn draft(
         &self,
         task: &Task,
         token: LeaseToken,
-        operations: &[Operation],
+        seen: Option<Seen<'_>>,
         plan: &Plan,
     ) -> Result<Changes, Fault> {
         let now = self.now();
@@ -139,8 +173,9 @@ impl Application {
         }
         let by = Fence::Holder(token);
         match plan {
-            Plan::CarryOut => match task.facts().kind {
-                TaskKind::RegistryWrite => self.carry_out_write(task, token, operations, now).await,
+            Plan::CarryOut => match seen {
+                Some(seen) => self.carry_out_write(task, token, seen, now).await,
+                None => Err(Undecodable::nothing().into()),
             },
             Plan::Break(error) => self.broken(task, by, error, now),
             Plan::GiveUp(error) => given_up(task, by, error, now),
@@ -156,14 +191,15 @@ impl Application {
         &self,
         task: &Task,
         token: LeaseToken,
-        operations: &[Operation],
+        seen: Seen<'_>,
         now: Instant,
     ) -> Result<Changes, Fault> {
         let facts = task.facts();
-        // A write is one operation; without it there is nothing to decode.
-        let operation = operations.first().ok_or_else(Undecodable::nothing)?;
-        let order = ResourceOrder::waited_in(operation, facts.source.as_ref())?;
-        let stored = self.store.find_resource(facts.workspace, &order.key).await?;
+        let Seen {
+            operation,
+            order,
+            stored,
+        } = seen;
         let mut changes = Changes::by(Author::of_task(facts, now), Admission::Continuing);
 
         let overtaken = stored

@@ -6,8 +6,8 @@
 
 use crate::Application;
 use crate::perform::{patience, token_of};
-use caretrack_domain::{Lease, LeaseToken, TaskId, TaskKind, WorkspaceId};
-use caretrack_ports::{Claim, Claimed, ClaimedTask, Retention, StoreError};
+use caretrack_domain::{Instant, Lease, LeaseToken, TaskId, TaskKind, WorkspaceId};
+use caretrack_ports::{Claim, ClaimedTask, Retention};
 use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable, Shared, join_all};
 use std::collections::{HashMap, HashSet};
@@ -44,7 +44,7 @@ impl WorkerSettings {
     }
 
     fn most_in_flight(&self) -> usize {
-        (self.concurrency * 64).max(512)
+        (self.concurrency * 128).max(1024)
     }
 }
 
@@ -86,6 +86,8 @@ impl Drop for Landing {
 }
 
 impl Worker {
+    /// A claim is one step of a transaction that others wait for.
+    const CLAIMED_AT_ONCE: usize = 256;
     const REAPED_AT_ONCE: usize = 100;
     const PRUNED_AT_ONCE: usize = 1000;
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -123,29 +125,46 @@ impl Worker {
     async fn take_tasks(self: &Arc<Self>, stopped: &Shared<impl Future<Output = ()>>) {
         let mut failing = patience();
         let mut clock_moves = self.application.clock_moves();
+        let mut look_at = tokio::time::Instant::now();
         while stopped.clone().now_or_never().is_none() {
             let room = self
                 .settings
                 .most_in_flight()
                 .saturating_sub(self.flights().len());
-            if room < self.settings.least_room() {
+            let has_room = room >= self.settings.least_room();
+            let handed = self.application.queue.offer(has_room.then(|| self.wish(room)));
+            if handed.more {
+                look_at = tokio::time::Instant::now();
+            }
+            self.launch_all(handed.tasks);
+            if !has_room {
                 tokio::select! {
                     () = self.landed.notified() => {}
                     () = stopped.clone() => {}
                 }
                 continue;
             }
+            if tokio::time::Instant::now() < look_at {
+                tokio::select! {
+                    () = self.application.queue.wait(look_at - tokio::time::Instant::now()) => {}
+                    () = clock_moves.next() => look_at = tokio::time::Instant::now(),
+                    () = stopped.clone() => {}
+                }
+                continue;
+            }
             // Never dropped halfway: what it claimed would be ours without our knowing.
-            match self.claim(room).await {
+            match self
+                .application
+                .queue
+                .claim(self.wish(room.min(Self::CLAIMED_AT_ONCE)))
+                .await
+            {
                 Ok(claimed) => {
                     failing = patience();
-                    if let Some(longest) = self.launch_all(claimed) {
-                        tokio::select! {
-                            () = self.application.queue.wait(longest) => {}
-                            () = clock_moves.next() => {}
-                            () = stopped.clone() => {}
-                        }
+                    if claimed.tasks.is_empty() {
+                        look_at = tokio::time::Instant::now() + self.nothing_until(claimed.next_at);
                     }
+                    self.launch_all(claimed.tasks);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no tasks could be claimed");
@@ -155,37 +174,44 @@ impl Worker {
                 }
             }
         }
+        self.take_back_offer().await;
     }
 
-    async fn claim(&self, limit: usize) -> Result<Claimed, StoreError> {
+    /// A commit that is under way may still start something on the last offer: it is over before a later one.
+    async fn take_back_offer(self: &Arc<Self>) {
+        let queue = &self.application.queue;
+        self.launch_all(queue.offer(None).tasks);
+        if let Err(error) = queue.renew(Vec::new(), self.application.now()).await {
+            tracing::debug!(%error, "what was started at last is left to its lease");
+        }
+        self.launch_all(queue.offer(None).tasks);
+    }
+
+    /// What the worker would take now.
+    fn wish(&self, limit: usize) -> Claim {
         let now = self.application.now();
-        let lease = Lease {
-            token: LeaseToken(self.application.ids.id()),
-            worker: self.application.worker,
-            until: self.application.system_now() + self.settings.term(),
-        };
-        let kinds = <TaskKind as strum::IntoEnumIterator>::iter().collect();
-        let claim = Claim {
-            kinds,
+        Claim {
+            kinds: <TaskKind as strum::IntoEnumIterator>::iter().collect(),
             limit,
             now,
-            lease,
-        };
-        self.application.queue.claim(claim).await
+            lease: Lease {
+                token: LeaseToken(self.application.ids.id()),
+                worker: self.application.worker,
+                until: self.application.system_now() + self.settings.term(),
+            },
+        }
     }
 
-    /// Answers how long there will be nothing to do, if there was nothing.
-    fn launch_all(self: &Arc<Self>, claimed: Claimed) -> Option<Duration> {
-        if claimed.tasks.is_empty() {
-            let until_due = claimed
-                .next_at
-                .and_then(|at| Duration::try_from(at - self.application.now()).ok());
-            return Some(until_due.map_or(Self::LONGEST_WAIT, |wait| wait.min(Self::LONGEST_WAIT)));
-        }
-        for task in claimed.tasks {
+    /// How long there is nothing to do.
+    fn nothing_until(&self, next_at: Option<Instant>) -> Duration {
+        let until_due = next_at.and_then(|at| Duration::try_from(at - self.application.now()).ok());
+        until_due.map_or(Self::LONGEST_WAIT, |wait| wait.min(Self::LONGEST_WAIT))
+    }
+
+    fn launch_all(self: &Arc<Self>, tasks: Vec<ClaimedTask>) {
+        for task in tasks {
             self.launch(task);
         }
-        None
     }
 
     fn launch(self: &Arc<Self>, claimed: ClaimedTask) {

@@ -300,6 +300,14 @@ impl NewTask {
         Self { task, operations }
     }
 
+    /// The task as the store keeps it, in the place it was given.
+    pub fn placed(&self, place: i64) -> Task {
+        Task {
+            place,
+            ..self.task.clone()
+        }
+    }
+
     /// Carried out before it was stored: it went through the machine in one go, and all of it was persisted.
     pub fn performed(facts: TaskFacts, operations: Vec<Operation>, lease: Lease) -> Self {
         let now = facts.accepted_at;

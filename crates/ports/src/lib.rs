@@ -12,7 +12,7 @@ pub use changes::{
     Admission, Author, Changes, Committed, Event, IdempotencyRecord, NewCredential, Parts, PatientWrite,
     Pause, Place, ResourceWrite,
 };
-pub use queue::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE, TaskQueue};
+pub use queue::{Claim, Claimed, ClaimedTask, Handed, OPERATIONS_AT_ONCE, TaskQueue};
 pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifier};
 pub use store::{
     AuditRepository, ClockRepository, CredentialRepository, IdempotencyRepository, OutboxEntry,

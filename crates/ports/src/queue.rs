@@ -33,6 +33,15 @@ pub struct Claimed {
     pub next_at: Option<Instant>,
 }
 
+/// What a worker gets without asking again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// Started for it on its offer.
+    pub tasks: Vec<ClaimedTask>,
+    /// Whether there may be more that only a claim finds.
+    pub more: bool,
+}
+
 /// Hands out tasks: each to one worker, per ordering key one at a time in order of acceptance.
 #[async_trait]
 pub trait TaskQueue: Send + Sync {
@@ -45,4 +54,14 @@ pub trait TaskQueue: Send + Sync {
 
     /// Returns when there may be work, or after `longest`.
     async fn wait(&self, longest: Duration);
+
+    /// Offers to take what becomes ready from now on, as `offer` says, and answers with what was taken on the last
+    /// offer; none ends it. An engine may start such tasks in the very commit that accepts them; one that does
+    /// not always says that there may be more.
+    fn offer(&self, _offer: Option<Claim>) -> Handed {
+        Handed {
+            tasks: Vec::new(),
+            more: true,
+        }
+    }
 }

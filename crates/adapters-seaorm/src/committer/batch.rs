@@ -1,7 +1,10 @@
 //! One batch within its transaction, from the fences to the claims.
 
+use super::sheet::Sheet;
+use super::tables::Texts;
 use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, writes::Writes};
 use crate::error::BatchError;
+use crate::offers::Starting;
 use crate::sql::Sql;
 use caretrack_domain::{Instant, TaskKind, WorkspaceId};
 use caretrack_ports::{Committed, Parts};
@@ -13,8 +16,10 @@ use std::collections::HashSet;
 pub(super) struct Known {
     /// The queues that have their row.
     pub queues: HashSet<(WorkspaceId, TaskKind)>,
+    /// The statements made before.
+    pub texts: Texts,
     /// The time of the latest commit. A claim that waited behind it begins no earlier.
-    latest: Option<Instant>,
+    pub latest: Option<Instant>,
 }
 
 /// A transaction, and what to say to it.
@@ -29,7 +34,11 @@ impl Tx<'_> {
     }
 
     pub async fn execute(&self, sql: Sql) -> Result<u64, BatchError> {
-        Ok(self.db.execute_raw(sql.statement()).await?.rows_affected())
+        self.run(sql.statement()).await
+    }
+
+    pub async fn run(&self, statement: Statement) -> Result<u64, BatchError> {
+        Ok(self.db.execute_raw(statement).await?.rows_affected())
     }
 
     pub async fn query(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, BatchError> {
@@ -40,20 +49,21 @@ impl Tx<'_> {
 /// Applies the jobs; says what became of each, and whether there may be something to claim now.
 pub(super) async fn apply(
     db: &DatabaseTransaction,
-    jobs: &[Job],
+    jobs: &mut [Job],
+    starting: &mut Starting,
     known: &mut Known,
 ) -> Result<(Vec<Outcome>, bool), BatchError> {
     let tx = Tx {
         db,
         backend: db.get_database_backend(),
     };
+    let sheets: Vec<Sheet> = jobs.iter_mut().filter_map(sheet).collect();
     let commits: Vec<&Parts> = jobs.iter().filter_map(parts).collect();
-    let mut committed = commit_all(&tx, &commits, known).await?;
-    known.latest = jobs.iter().filter_map(at).max().max(known.latest);
+    let mut committed = commit_all(&tx, &commits, sheets, starting, known).await?;
     let mut ready = committed.ready;
     let mut results = committed.results.drain(..);
     let mut outcomes = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    for job in jobs.iter() {
         outcomes.push(match job {
             Job::Commit(..) => results.next().unwrap_or(Outcome::Conflict),
             Job::Claim(claim, _) => {
@@ -72,16 +82,20 @@ pub(super) async fn apply(
     Ok((outcomes, ready))
 }
 
-fn parts(job: &Job) -> Option<&Parts> {
+/// Made anew when the job is tried again.
+fn sheet(job: &mut Job) -> Option<Sheet> {
     match job {
-        Job::Commit(changes, _) => Some(changes.parts()),
+        Job::Commit(changes, sheet, _) => Some(match sheet.take() {
+            Some(sheet) => *sheet,
+            None => Sheet::of(changes.parts()),
+        }),
         Job::Claim(..) | Job::Renew(..) | Job::Prune(..) => None,
     }
 }
 
-fn at(job: &Job) -> Option<Instant> {
+fn parts(job: &Job) -> Option<&Parts> {
     match job {
-        Job::Commit(changes, _) => Some(changes.at()),
+        Job::Commit(changes, ..) => Some(changes.parts()),
         Job::Claim(..) | Job::Renew(..) | Job::Prune(..) => None,
     }
 }
@@ -91,7 +105,13 @@ struct CommitAll {
     ready: bool,
 }
 
-async fn commit_all(tx: &Tx<'_>, commits: &[&Parts], known: &mut Known) -> Result<CommitAll, BatchError> {
+async fn commit_all(
+    tx: &Tx<'_>,
+    commits: &[&Parts],
+    sheets: Vec<Sheet>,
+    starting: &mut Starting,
+    known: &mut Known,
+) -> Result<CommitAll, BatchError> {
     if commits.is_empty() {
         return Ok(CommitAll {
             results: Vec::new(),
@@ -115,10 +135,11 @@ async fn commit_all(tx: &Tx<'_>, commits: &[&Parts], known: &mut Known) -> Resul
         .sum();
     let mut next = numbers(tx, total).await?;
     lanes.look(tx, commits, &passed).await?;
+    look_for_pauses(tx, commits, starting).await?;
 
     let mut writes = Writes::default();
     let mut results = Vec::with_capacity(commits.len());
-    for (parts, passed) in commits.iter().zip(&passed) {
+    for ((parts, sheet), passed) in commits.iter().zip(sheets).zip(&passed) {
         if !passed {
             results.push(if keys.is_free(parts) {
                 Outcome::Conflict
@@ -128,17 +149,37 @@ async fn commit_all(tx: &Tx<'_>, commits: &[&Parts], known: &mut Known) -> Resul
             continue;
         }
         results.push(Outcome::Committed(Committed { first: next }));
-        writes.add(parts, next, &mut lanes, &fences);
-        keys.add(parts, next);
+        writes.add(parts, sheet, next, &mut lanes, &fences, starting);
         next += i64::try_from(wanted(parts)).unwrap_or(0);
     }
-    let resumed = writes.write(tx, &mut known.queues).await?;
-    keys.write(tx).await?;
+    keys.free(tx).await?;
+    let ready = writes.write(tx, known).await?;
     let freed = lanes.free(tx).await?;
     Ok(CommitAll {
         results,
-        ready: writes.ready || resumed || freed,
+        ready: ready || freed,
     })
+}
+
+/// What is paused is not started.
+async fn look_for_pauses(tx: &Tx<'_>, commits: &[&Parts], starting: &mut Starting) -> Result<(), BatchError> {
+    if commits.iter().any(|parts| !parts.pauses.is_empty()) {
+        starting.forbid();
+    }
+    let mut new = commits.iter().flat_map(|parts| &parts.new_tasks);
+    if new.any(|new| starting.wants(new)) {
+        let sql = tx.sql("SELECT workspace_id, kind FROM queues WHERE paused");
+        for row in tx.query(sql).await? {
+            let kind: String = row.try_get_by_index(1)?;
+            // A kind that is not known here is not started here either.
+            if let Ok(kind) = kind.parse() {
+                starting
+                    .paused
+                    .insert((WorkspaceId(row.try_get_by_index(0)?), kind));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first of `count` numbers that no other batch gets.

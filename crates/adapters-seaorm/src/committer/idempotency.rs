@@ -5,7 +5,7 @@
 
 use super::batch::Tx;
 use crate::error::BatchError;
-use crate::rows::{idempotency, micros};
+use crate::rows::micros;
 use crate::sql::runs;
 use caretrack_domain::{IdempotencyKey, WorkspaceId};
 use caretrack_ports::{IdempotencyRecord, Parts};
@@ -19,7 +19,6 @@ type Key = (WorkspaceId, IdempotencyKey);
 #[derive(Default)]
 pub(super) struct Keys {
     held_until: HashMap<Key, i64>,
-    rows: Vec<Vec<Value>>,
     expired: Vec<Key>,
 }
 
@@ -39,10 +38,14 @@ impl Keys {
         wanted.sort_unstable();
         wanted.dedup();
         for run in runs(&wanted) {
+            // A join: SQLite does not use the index for `(a, b) IN (VALUES ...)`.
             let sql = tx
-                .sql("SELECT workspace_id, key, expires_at FROM idempotency WHERE (workspace_id, key) IN (VALUES ")
+                .sql("WITH wanted(workspace_id, key) AS (VALUES ")
                 .tuples(run.iter().map(pair))
-                .push(")");
+                .push(
+                    ") SELECT i.workspace_id, i.key, i.expires_at FROM wanted w JOIN idempotency i \
+                     ON i.workspace_id = w.workspace_id AND i.key = w.key",
+                );
             for row in tx.query(sql).await? {
                 let workspace: Uuid = row.try_get_by_index(0)?;
                 let key: String = row.try_get_by_index(1)?;
@@ -74,27 +77,15 @@ impl Keys {
         true
     }
 
-    /// Adds the row of changes that passed; `first` is the number of the first record they write.
-    pub fn add(&mut self, parts: &Parts, first: i64) {
-        let record = parts.idempotency.as_ref();
-        self.rows
-            .extend(record.map(|record| idempotency::values(record, first)));
-    }
-
-    pub async fn write(self, tx: &Tx<'_>) -> Result<(), BatchError> {
-        for run in runs(&self.expired) {
+    /// Takes what has expired out of the way of the rows to come.
+    pub async fn free(self, tx: &Tx<'_>) -> Result<(), BatchError> {
+        for (workspace, key) in self.expired {
             let sql = tx
-                .sql("DELETE FROM idempotency WHERE (workspace_id, key) IN (VALUES ")
-                .tuples(run.iter().map(pair))
-                .push(")");
+                .sql("DELETE FROM idempotency WHERE workspace_id = ")
+                .bind(workspace.0)
+                .push(" AND key = ")
+                .bind(key.as_str());
             tx.execute(sql).await?;
-        }
-        let into = format!(
-            "INSERT INTO idempotency ({}) VALUES ",
-            idempotency::COLUMNS.join(", ")
-        );
-        for run in runs(&self.rows) {
-            tx.execute(tx.sql(&into).tuples(run.iter().cloned())).await?;
         }
         Ok(())
     }

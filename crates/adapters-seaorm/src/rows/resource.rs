@@ -1,6 +1,6 @@
 //! Resources, sources, definitions.
 
-use super::{Row, json, micros};
+use super::{Row, json, micros, position};
 use caretrack_domain::{
     Definition, Key, RecordId, Resource, ResourceKey, Source, StoredResource, WorkspaceId,
 };
@@ -27,15 +27,15 @@ pub(crate) const WANTED: &str = "wanted(workspace_id, source, type, id) AS (VALU
 pub(crate) const FROM_WANTED: &str = "FROM wanted w JOIN resources r ON r.workspace_id = w.workspace_id \
      AND r.source = w.source AND r.type = w.type AND r.id = w.id";
 
-/// A deleted record's row tells when it was deleted.
-pub(crate) fn values(write: &ResourceWrite, version: i64, place: i64) -> Vec<Value> {
+/// A deleted record's row tells when it was deleted. Without its numbers: see [`number`].
+pub(crate) fn values(write: &ResourceWrite) -> Vec<Value> {
     let resource = write.after.as_ref();
     let contained = resource.filter(|resource| !resource.contained.is_empty());
     let identifiers = resource.filter(|resource| !resource.identifiers.is_empty());
     let mut values = key_values(write.workspace, &write.key);
     values.extend([
-        version.into(),
-        place.into(),
+        0_i64.into(),
+        0_i64.into(),
         resource.map(|resource| resource.data.clone()).into(),
         contained.map(|resource| json(&resource.contained)).into(),
         identifiers.map(|resource| json(&resource.identifiers)).into(),
@@ -43,6 +43,15 @@ pub(crate) fn values(write: &ResourceWrite, version: i64, place: i64) -> Vec<Val
         micros(resource.map_or(write.at, |resource| resource.updated_at)).into(),
     ]);
     values
+}
+
+const VERSION: usize = position(&COLUMNS, "version");
+const PLACE: usize = position(&COLUMNS, "place");
+
+/// Says what only the batch can tell of a record's row.
+pub(crate) fn number(row: &mut [Value], version: i64, place: i64) {
+    row[VERSION] = version.into();
+    row[PLACE] = place.into();
 }
 
 pub(crate) fn key_values(workspace: WorkspaceId, key: &ResourceKey) -> Vec<Value> {

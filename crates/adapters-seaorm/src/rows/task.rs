@@ -1,6 +1,6 @@
 //! Tasks and operations.
 
-use super::{Row, bytes, credential_of, json, micros, subject_of};
+use super::{Row, bytes, credential_of, json, micros, position, subject_of};
 use caretrack_domain::{
     Attempt, Failure, Fingerprint, Key, Lease, LeaseToken, Operation, OrderingKey, PatientId, Receipt,
     ReceiptStatus, Refusal, RequestId, Tally, Target, Task, TaskFacts, TaskId, TaskState, TaskStatus,
@@ -53,6 +53,8 @@ pub(crate) const END: &str = "UPDATE tasks SET revision = ended.revision, status
      lease_token = NULL, lease_worker = NULL, lease_until = NULL, cancel_requested = FALSE, \
      lane = NULL, blocked = FALSE, claimable_at = NULL, ready_at = NULL FROM ended WHERE tasks.id = ended.id";
 
+pub(crate) const ENDING_COLUMNS: usize = 9;
+
 pub(crate) fn ending_values(task: &Task) -> Vec<Value> {
     let tally = task.tally();
     vec![
@@ -68,7 +70,8 @@ pub(crate) fn ending_values(task: &Task) -> Vec<Value> {
     ]
 }
 
-pub(crate) fn values(task: &Task, place: i64, blocked: bool) -> Vec<Value> {
+/// Without its place, and as if nothing blocked it: see [`number`].
+pub(crate) fn values(task: &Task) -> Vec<Value> {
     let facts = task.facts();
     let status = task.status();
     let tally = task.tally();
@@ -94,7 +97,7 @@ pub(crate) fn values(task: &Task, place: i64, blocked: bool) -> Vec<Value> {
         facts.id.0.into(),
         facts.workspace.0.into(),
         facts.kind.to_string().into(),
-        place.into(),
+        0_i64.into(),
         task.revision().into(),
         status.to_string().into(),
         facts.source.as_ref().map(|key| key.as_str().to_owned()).into(),
@@ -122,10 +125,23 @@ pub(crate) fn values(task: &Task, place: i64, blocked: bool) -> Vec<Value> {
         lease.map(|lease| micros(lease.until)).into(),
         cancel_requested.into(),
         lane.map(|key| self::lane(facts.workspace, key)).into(),
-        blocked.into(),
+        false.into(),
         claimable_at.into(),
-        claimable_at.filter(|_| !blocked).into(),
+        claimable_at.into(),
     ]
+}
+
+const PLACE: usize = position(&COLUMNS, "place");
+const BLOCKED: usize = position(&COLUMNS, "blocked");
+const READY_AT: usize = position(&COLUMNS, "ready_at");
+
+/// Says what only the batch can tell of a task's row.
+pub(crate) fn number(row: &mut [Value], place: i64, blocked: bool) {
+    row[PLACE] = place.into();
+    if blocked {
+        row[BLOCKED] = true.into();
+        row[READY_AT] = Value::BigInt(None);
+    }
 }
 
 pub(crate) fn attempts(task: &Task) -> String {
