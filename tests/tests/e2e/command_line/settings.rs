@@ -191,7 +191,10 @@ async fn config_masks_secrets(_: Engine) {
             .await
             .ended_with(0)
             .out;
-        assert!(!printed.contains("secret"), "{printed}");
+        // `secret` alone is in the name of a key.
+        for password in ["verysecret", "very%40secret", "very@secret"] {
+            assert!(!printed.contains(password), "{printed}");
+        }
         let shown = value(&printed, "database", "url");
         assert!(
             shown.contains("db.example") && shown.contains("me"),
@@ -203,6 +206,14 @@ async fn config_masks_secrets(_: Engine) {
         .await
         .ended_with(0);
     assert!(!format!("{printed:?}").contains(key));
+    let secret = "0123456789abcdef0123456789abcdef";
+    let environment = [("CARETRACK__AUTH__JWT__HS256_SECRET", secret)];
+    let printed = caretrack(folder.path(), &["config"], &environment)
+        .await
+        .ended_with(0)
+        .out;
+    assert!(!printed.contains(secret), "{printed}");
+    assert_eq!(value(&printed, "auth.jwt", "hs256_secret"), "***");
 }
 
 #[track_caller]
