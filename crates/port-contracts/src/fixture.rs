@@ -53,6 +53,7 @@ const ALL: &[&[Contract]] = &[
     crate::lanes::CONTRACTS,
     crate::pauses::CONTRACTS,
     crate::clock::CONTRACTS,
+    crate::offers::CONTRACTS,
     crate::waits::CONTRACTS,
     crate::records::CONTRACTS,
     crate::round_trips::CONTRACTS,

@@ -23,6 +23,7 @@ mod leases;
 mod listing;
 mod names;
 mod numbers;
+mod offers;
 mod pauses;
 mod pruning;
 mod records;
