@@ -24,6 +24,7 @@ mod e2e {
     pub mod isolation;
     pub mod latency;
     pub mod operators;
+    pub mod overload;
     pub mod postgres_restart;
     pub mod races;
     pub mod registry;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         e2e::access::journeys(),
         e2e::asynchronous::journeys(),
         e2e::clock::journeys(),
+        e2e::overload::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),
         e2e::operators::journeys(),

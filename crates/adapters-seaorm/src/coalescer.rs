@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// How many may share a query.
@@ -36,8 +37,9 @@ pub(crate) struct Coalescer<L: Lookup> {
 }
 
 impl<L: Lookup> Coalescer<L> {
-    pub fn start(db: &DatabaseConnection) -> Self {
-        let (questions, asked) = mpsc::channel(MOST_AT_ONCE * 8);
+    /// At most `most_waiting` may wait for their turn; more are turned away.
+    pub fn start(db: &DatabaseConnection, most_waiting: usize) -> Self {
+        let (questions, asked) = mpsc::channel(most_waiting);
         let asked = Arc::new(Mutex::new(asked));
         for _ in 0..LANES {
             tokio::spawn(serve::<L>(db.clone(), asked.clone()));
@@ -48,7 +50,12 @@ impl<L: Lookup> Coalescer<L> {
     pub async fn find(&self, key: L::Key) -> Found<L> {
         let (reply, answer) = oneshot::channel();
         let gone = || unavailable("the reader has stopped");
-        self.questions.send((key, reply)).await.map_err(|_| gone())?;
+        self.questions
+            .try_send((key, reply))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => unavailable("too much is waiting to be looked up"),
+                TrySendError::Closed(_) => gone(),
+            })?;
         answer.await.map_err(|_| gone())?
     }
 }

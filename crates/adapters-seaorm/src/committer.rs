@@ -30,8 +30,6 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 /// How many jobs may share one transaction.
 const LARGEST_BATCH: usize = 512;
-/// How much new work may wait for its transaction before more is turned away.
-const MOST_WAITING: usize = 4_096;
 
 const DISK_FULL: &str = "the disk is full";
 
@@ -93,6 +91,13 @@ impl Job {
     }
 }
 
+/// The one connection that writes, and how to make it again.
+pub(crate) struct Writer {
+    pub url: String,
+    pub role: open::Role,
+    pub connection: DatabaseConnection,
+}
+
 /// Hands jobs to the committing task.
 pub(crate) struct Committer {
     jobs: mpsc::Sender<Job>,
@@ -102,20 +107,19 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub fn start(
-        url: &str,
-        role: open::Role,
-        connection: DatabaseConnection,
+        writer: Writer,
         reserve: Arc<Reserve>,
         work: Work,
         wake: Arc<dyn Fn() + Send + Sync>,
         written: Arc<Notify>,
+        most_waiting: usize,
     ) -> Self {
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
-        let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
+        let (jobs, waiting) = mpsc::channel(most_waiting * 2);
         let run = Run {
-            url: url.to_owned(),
-            role,
-            connection,
+            url: writer.url,
+            role: writer.role,
+            connection: writer.connection,
             reserve: reserve.clone(),
             work,
             wake,
@@ -125,7 +129,7 @@ impl Committer {
         tokio::spawn(run.serve(waiting));
         Self {
             jobs,
-            new_work: Arc::new(Semaphore::new(MOST_WAITING)),
+            new_work: Arc::new(Semaphore::new(most_waiting)),
             reserve,
         }
     }

@@ -1,7 +1,7 @@
 //! Opening a store: connections as each engine wants them, migrations, the committing task.
 
 use crate::coalescer::Coalescer;
-use crate::committer::Committer;
+use crate::committer::{Committer, Writer};
 use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
@@ -24,6 +24,8 @@ pub struct SeaOptions {
     pub readers: u32,
     /// Room kept on the disk of a SQLite file for ending what was accepted; zero for none.
     pub disk_reserve: u64,
+    /// How much may wait, to be written or to be looked up, before more is turned away.
+    pub most_waiting: usize,
 }
 
 impl Default for SeaOptions {
@@ -31,6 +33,7 @@ impl Default for SeaOptions {
         Self {
             readers: 4,
             disk_reserve: 64 << 20,
+            most_waiting: 4_096,
         }
     }
 }
@@ -61,10 +64,15 @@ impl SeaStore {
             tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
         }
         let wake = queue::wake(url, &writer, &readers, work.clone());
+        let writer = Writer {
+            url: url.to_owned(),
+            role: writing,
+            connection: writer,
+        };
         Ok(Arc::new(Self {
-            committer: Committer::start(url, writing, writer, reserve, work.clone(), wake, written),
-            tasks: Coalescer::start(&readers),
-            resources: Coalescer::start(&readers),
+            committer: Committer::start(writer, reserve, work.clone(), wake, written, options.most_waiting),
+            tasks: Coalescer::start(&readers, options.most_waiting),
+            resources: Coalescer::start(&readers, options.most_waiting),
             readers,
             work,
         }))

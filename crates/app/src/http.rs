@@ -15,22 +15,22 @@ mod query;
 mod registry;
 mod request_id;
 mod routes;
+mod serve;
 mod service;
 #[cfg(test)]
 mod tests;
+mod unread;
+
+pub use serve::serve;
 
 use crate::settings::Limits;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpRequest, HttpServer, web};
+use actix_web::HttpRequest;
 use caretrack_application::{Application, Caller, UseCaseError};
 use caretrack_domain::{Instant, RequestId, Scope};
 use caretrack_ports::IdGenerator;
 use ipnet::IpNet;
-use routes::routes;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
@@ -106,31 +106,6 @@ impl Api {
 fn target(request: &HttpRequest) -> &str {
     let path = request.path();
     path.get(..LONGEST_TARGET).unwrap_or(path)
-}
-
-/// Binds `listen` and answers until told to stop.
-pub fn serve(
-    api: web::Data<Api>,
-    listen: SocketAddr,
-    threads: usize,
-    grace: Duration,
-) -> std::io::Result<(actix_web::dev::Server, Vec<SocketAddr>)> {
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(api.clone())
-            .configure(routes)
-            .wrap(from_fn(idempotency::surround))
-            .wrap(from_fn(request_id::surround))
-    })
-    .workers(threads)
-    .keep_alive(Duration::from_secs(75))
-    .client_request_timeout(Duration::from_secs(10))
-    .client_disconnect_timeout(Duration::from_secs(2))
-    .shutdown_timeout(grace.as_secs())
-    .disable_signals()
-    .bind(listen)?;
-    let addresses = server.addrs();
-    Ok((server.run(), addresses))
 }
 
 /// RFC 3339, UTC, milliseconds.

@@ -204,6 +204,18 @@ pub struct Limits {
     pub failed_logins_burst: u32,
     /// In a minute, of one address or principal.
     pub audited_refusals: u32,
+    /// For the head of a connection's first request.
+    #[serde(with = "humantime_serde")]
+    pub head_time: Duration,
+    /// Between two requests of a connection.
+    #[serde(with = "humantime_serde")]
+    pub idle_time: Duration,
+    /// Without taking any of an answer.
+    #[serde(with = "humantime_serde")]
+    pub stall_time: Duration,
+    pub connections: usize,
+    /// Requests that may wait for the store, to write or to look something up.
+    pub waiting: usize,
 }
 
 impl Limits {
@@ -360,6 +372,11 @@ impl Default for Limits {
             failed_logins_per_minute: 10,
             failed_logins_burst: 20,
             audited_refusals: 60,
+            head_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(75),
+            stall_time: Duration::from_secs(30),
+            connections: 16_384,
+            waiting: 4_096,
         }
     }
 }
@@ -437,6 +454,12 @@ impl Settings {
                 "clock.mode",
                 "may be manual only where server.listen is a loopback address",
             );
+        }
+        if self.limits.connections == 0 {
+            return bad("limits.connections", "must be at least 1");
+        }
+        if self.limits.waiting == 0 {
+            return bad("limits.waiting", "must be at least 1");
         }
         self.retry_by_kind()?;
         self.trusted_proxies()?;

@@ -4,6 +4,7 @@ use caretrack_domain::Instant;
 use caretrack_ports::{Clock, IdGenerator};
 use rand::rngs::SysRng;
 use rand::{RngExt, TryRng};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use uuid::Uuid;
 
 pub struct SystemClock;
@@ -37,6 +38,18 @@ impl IdGenerator for SystemIds {
     fn number(&self) -> u32 {
         rand::rng().random()
     }
+}
+
+/// Files, connections included, that this process may have open: as many as it may allow itself.
+pub fn allow_open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let limit = setrlimit(Resource::Nofile, most).map_or(limit, |()| most);
+    let open = limit.current.and_then(|open| usize::try_from(open).ok());
+    open.unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

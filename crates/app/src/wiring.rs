@@ -2,7 +2,7 @@
 
 use crate::http::{self, Api};
 use crate::settings::{self, Jwt, Role, Settings};
-use crate::system::{SystemClock, SystemIds};
+use crate::system::{self, SystemClock, SystemIds};
 use crate::{bootstrap, telemetry};
 use actix_web::web::Data;
 use anyhow::{Context, bail};
@@ -21,6 +21,8 @@ use tokio::task::{JoinError, JoinHandle};
 const MEMORY: &str = "memory:";
 /// How often silent workers are looked for; a share of what a takeover may take.
 const REAP_EVERY: Duration = Duration::from_millis(250);
+/// Open files that are no clients' connections.
+const OTHER_FILES: usize = 256;
 /// What is left of the grace time for giving leases back and closing connections.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -28,9 +30,10 @@ const FAREWELL: Duration = Duration::from_secs(3);
 const COUNT_EVERY: Duration = Duration::from_mins(1);
 
 /// Runs until told to stop, then stops within the grace time.
-pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
-    let (store, queue) = open(&settings.database.url).await?;
+    fit_connections(&mut settings.limits.connections);
+    let (store, queue) = open(&settings).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
     let rules = caretrack_application::Settings {
@@ -104,6 +107,15 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
 }
 
+/// No more connections than there can be open files: one that cannot be accepted is worse than one that waits.
+fn fit_connections(connections: &mut usize) {
+    let room = system::allow_open_files().saturating_sub(OTHER_FILES).max(1);
+    if room < *connections {
+        tracing::warn!("only {room} connections at once: the system allows no more open files");
+        *connections = room;
+    }
+}
+
 /// Brings the schema up to date, and nothing else.
 pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
@@ -114,12 +126,17 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// The adapter that the address asks for.
-async fn open(url: &str) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
+async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
+    let url = &settings.database.url;
     if url == MEMORY {
         let store = Arc::new(MemoryStore::default());
         return Ok((Arc::clone(&store) as _, store));
     }
-    let store = SeaStore::open(url, SeaOptions::default()).await?;
+    let options = SeaOptions {
+        most_waiting: settings.limits.waiting,
+        ..SeaOptions::default()
+    };
+    let store = SeaStore::open(url, options).await?;
     Ok((Arc::clone(&store) as _, store))
 }
 

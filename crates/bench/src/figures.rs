@@ -3,6 +3,7 @@
 mod asynchronous;
 mod claims;
 mod clients;
+mod connections;
 mod drain;
 mod size;
 mod start;
@@ -31,6 +32,8 @@ pub enum Figure {
     TaskGet,
     /// Memory, and the time to get ready, of an empty and of a full store
     Size,
+    /// A well-behaved client beside ten thousand slow or idle connections
+    Connections,
     /// What a claim costs in a small, a long and an old queue
     Claims,
 }
@@ -51,6 +54,7 @@ impl Figure {
             Self::Drain => drain::measure(bench).await,
             Self::TaskGet => task_get::measure(bench).await,
             Self::Size => size::measure(bench).await,
+            Self::Connections => connections::measure(bench).await,
             Self::Claims => claims::measure(bench).await,
         }
     }

@@ -4,6 +4,8 @@ mod atomic;
 mod refused;
 mod replayed;
 
+pub use atomic::Brake;
+
 use super::harness::{Answer, Call, Journey};
 use reqwest::header::HeaderMap;
 

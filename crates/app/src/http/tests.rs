@@ -1,6 +1,7 @@
 //! What holds for every request, whatever it asks for.
 
-use super::{Api, idempotency, request_id, routes};
+use super::routes::routes;
+use super::{Api, idempotency, request_id};
 use crate::settings::Limits;
 use crate::system::{SystemClock, SystemIds};
 use actix_web::http::StatusCode;

@@ -20,12 +20,12 @@ pub fn journeys() -> Vec<Journey> {
 }
 
 /// Keeps every commit waiting, until it is dropped or told to go on.
-struct Brake {
+pub struct Brake {
     connection: DatabaseConnection,
 }
 
 impl Brake {
-    async fn on(server: &Server, engine: Engine) -> Self {
+    pub async fn on(server: &Server, engine: Engine) -> Self {
         let mut options = sea_orm::ConnectOptions::new(server.data().url());
         options.max_connections(1).sqlx_logging(false);
         let connection = Database::connect(options).await.unwrap();
@@ -38,7 +38,7 @@ impl Brake {
         Self { connection }
     }
 
-    async fn release(self) {
+    pub async fn release(self) {
         self.connection.execute_unprepared("ROLLBACK").await.unwrap();
         self.connection.close().await.unwrap();
     }
