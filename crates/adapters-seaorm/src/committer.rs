@@ -23,7 +23,9 @@ use crate::open;
 use crate::queue::Work;
 use crate::reserve::Reserve;
 use caretrack_domain::{Instant, LeaseToken, TaskId};
-use caretrack_ports::{Admission, Changes, Claim, Claimed, Committed, Retention, StoreError};
+use caretrack_ports::{
+    Admission, Changes, Claim, Claimed, Committed, Observed, Observer, Retention, StoreError,
+};
 use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -93,6 +95,15 @@ impl Job {
     }
 }
 
+/// Who hears of what the committing task does.
+pub(crate) struct Told {
+    pub work: Work,
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+    /// Told of every commit.
+    pub written: Arc<Notify>,
+    pub observer: Arc<dyn Observer>,
+}
+
 /// Hands jobs to the committing task.
 pub(crate) struct Committer {
     jobs: mpsc::Sender<Job>,
@@ -106,10 +117,14 @@ impl Committer {
         role: open::Role,
         connection: DatabaseConnection,
         reserve: Arc<Reserve>,
-        work: Work,
-        wake: Arc<dyn Fn() + Send + Sync>,
-        written: Arc<Notify>,
+        told: Told,
     ) -> Self {
+        let Told {
+            work,
+            wake,
+            written,
+            observer,
+        } = told;
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
         let run = Run {
@@ -120,6 +135,7 @@ impl Committer {
             work,
             wake,
             written,
+            observer,
             known: batch::Known::default(),
         };
         tokio::spawn(run.serve(waiting));
@@ -163,6 +179,7 @@ struct Run {
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
     written: Arc<Notify>,
+    observer: Arc<dyn Observer>,
     known: batch::Known,
 }
 
@@ -170,7 +187,12 @@ impl Run {
     async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {
+            let (size, began) = (jobs.len(), std::time::Instant::now());
             self.run(std::mem::take(&mut jobs)).await;
+            self.observer.observe(Observed::Batch {
+                jobs: size,
+                took: began.elapsed(),
+            });
         }
     }
 

@@ -1,14 +1,14 @@
 //! Opening a store: connections as each engine wants them, migrations, the committing task.
 
 use crate::coalescer::Coalescer;
-use crate::committer::Committer;
+use crate::committer::{Committer, Told};
 use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
 use crate::reserve::Reserve;
 use crate::{SeaStore, checkpoint, queue};
 use caretrack_migrations::Migrator;
-use caretrack_ports::StoreError;
+use caretrack_ports::{Observer, StoreError, Unobserved};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend};
 use sea_orm_migration::MigratorTrait;
@@ -24,6 +24,8 @@ pub struct SeaOptions {
     pub readers: u32,
     /// Room kept on the disk of a SQLite file for ending what was accepted; zero for none.
     pub disk_reserve: u64,
+    /// Told of every transaction.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Default for SeaOptions {
@@ -31,6 +33,7 @@ impl Default for SeaOptions {
         Self {
             readers: 4,
             disk_reserve: 64 << 20,
+            observer: Arc::new(Unobserved),
         }
     }
 }
@@ -61,8 +64,14 @@ impl SeaStore {
             tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
         }
         let wake = queue::wake(url, &writer, &readers, work.clone());
+        let told = Told {
+            work: work.clone(),
+            wake,
+            written,
+            observer: options.observer,
+        };
         Ok(Arc::new(Self {
-            committer: Committer::start(url, writing, writer, reserve, work.clone(), wake, written),
+            committer: Committer::start(url, writing, writer, reserve, told),
             tasks: Coalescer::start(&readers),
             resources: Coalescer::start(&readers),
             readers,

@@ -14,6 +14,7 @@ fn options() -> SeaOptions {
     SeaOptions {
         readers: 3,
         disk_reserve: 0,
+        ..SeaOptions::default()
     }
 }
 

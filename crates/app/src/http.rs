@@ -6,9 +6,11 @@
 mod access;
 mod body;
 mod failure;
+mod guards;
 mod health;
 mod idempotency;
 mod json;
+mod metrics;
 pub mod openapi;
 mod ops;
 mod query;
@@ -19,6 +21,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use crate::metrics::Metrics;
 use crate::settings::Limits;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
@@ -26,6 +29,7 @@ use caretrack_application::{Application, Caller, UseCaseError};
 use caretrack_domain::{Instant, RequestId, Scope};
 use caretrack_ports::IdGenerator;
 use ipnet::IpNet;
+use metrics::{Connection, RecentBacklog};
 use routes::routes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,16 +48,25 @@ pub struct Api {
     ids: Arc<dyn IdGenerator>,
     proxies: Vec<IpNet>,
     stopping: AtomicBool,
+    metrics: Arc<Metrics>,
+    recent_backlog: RecentBacklog,
 }
 
 impl Api {
-    pub fn new(application: Arc<Application>, limits: Limits, ids: Arc<dyn IdGenerator>) -> Self {
+    pub fn new(
+        application: Arc<Application>,
+        limits: Limits,
+        ids: Arc<dyn IdGenerator>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             application,
             limits,
             ids,
             proxies: Vec::new(),
             stopping: AtomicBool::new(false),
+            metrics,
+            recent_backlog: RecentBacklog::default(),
         }
     }
 
@@ -115,12 +128,16 @@ pub fn serve(
     threads: usize,
     grace: Duration,
 ) -> std::io::Result<(actix_web::dev::Server, Vec<SocketAddr>)> {
+    let connections = Arc::clone(&api.metrics);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(api.clone())
             .configure(routes)
             .wrap(from_fn(idempotency::surround))
             .wrap(from_fn(request_id::surround))
+    })
+    .on_connect(move |_, connection| {
+        connection.insert(Connection::opened(Arc::clone(&connections)));
     })
     .workers(threads)
     .keep_alive(Duration::from_secs(75))

@@ -1,6 +1,7 @@
 //! From settings to a running server, read from top to bottom.
 
 use crate::http::{self, Api};
+use crate::metrics::Metrics;
 use crate::settings::{self, Jwt, Role, Settings};
 use crate::system::{SystemClock, SystemIds};
 use crate::{bootstrap, telemetry};
@@ -10,7 +11,7 @@ use caretrack_adapters_auth::{Argon2Hasher, JwtVerifier, KeySet, KeySource, Refr
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
 use caretrack_application::{Application, Verifiers, Worker, WorkerSettings};
-use caretrack_ports::{Clock, IdGenerator, Store, TaskQueue};
+use caretrack_ports::{Clock, IdGenerator, Observer, Store, TaskQueue};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,8 +31,9 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 /// Runs until told to stop, then stops within the grace time.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
-    let (store, queue) = open(&settings.database.url).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Arc::new(Metrics::new(clock.now())?);
+    let (store, queue) = open(&settings.database.url, Arc::clone(&metrics) as _).await?;
     let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
     let rules = caretrack_application::Settings {
         open_profiles: settings.registry.open_profiles,
@@ -46,7 +48,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     };
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
-    let application = Arc::new(application);
+    let application = Arc::new(application.observed_by(Arc::clone(&metrics) as _));
     application.start_clock().await?;
     if settings.clock.mode == settings::ClockMode::Manual {
         tracing::warn!("the clock can be moved: for tests only");
@@ -63,7 +65,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(Arc::new(worker).run(stopping))
     });
     let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
-    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids);
+    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids, metrics);
     let api = Data::new(api.behind(settings.trusted_proxies()?));
     let server = if does(Role::Api) {
         let listen = settings.server.listen;
@@ -114,12 +116,22 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// The adapter that the address asks for.
-async fn open(url: &str) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
+async fn open(
+    url: &str,
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
     if url == MEMORY {
         let store = Arc::new(MemoryStore::default());
         return Ok((Arc::clone(&store) as _, store));
     }
-    let store = SeaStore::open(url, SeaOptions::default()).await?;
+    let store = SeaStore::open(
+        url,
+        SeaOptions {
+            observer,
+            ..SeaOptions::default()
+        },
+    )
+    .await?;
     Ok((Arc::clone(&store) as _, store))
 }
 
