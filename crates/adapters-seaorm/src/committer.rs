@@ -11,6 +11,7 @@ mod clock;
 mod fences;
 mod idempotency;
 mod lanes;
+mod marks;
 mod pruning;
 mod sheet;
 mod tables;
@@ -108,7 +109,7 @@ impl Committer {
         reserve: Arc<Reserve>,
         work: Work,
         wake: Arc<dyn Fn() + Send + Sync>,
-        written: Arc<Notify>,
+        (written, told): (Arc<Notify>, Arc<Notify>),
     ) -> Self {
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(MOST_WAITING * 2);
@@ -120,6 +121,7 @@ impl Committer {
             work,
             wake,
             written,
+            told,
             known: batch::Known::default(),
         };
         tokio::spawn(run.serve(waiting));
@@ -163,6 +165,8 @@ struct Run {
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
     written: Arc<Notify>,
+    /// Something was committed, and may be read.
+    told: Arc<Notify>,
     known: batch::Known,
 }
 
@@ -254,6 +258,7 @@ impl Run {
                 if ready {
                     (self.wake)();
                 }
+                self.told.notify_waiters();
                 Ok(outcomes)
             }
             Err(error) => {

@@ -6,6 +6,7 @@ use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
 use crate::reserve::Reserve;
+use crate::settled::Horizon;
 use crate::{SeaStore, checkpoint, queue};
 use caretrack_migrations::Migrator;
 use caretrack_ports::StoreError;
@@ -56,17 +57,21 @@ impl SeaStore {
             offers: Arc::new(Offers::none()),
             notify: Arc::new(Notify::new()),
         };
-        let written = Arc::new(Notify::new());
+        let (written, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         if writer.get_database_backend() == DbBackend::Sqlite {
             tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
         }
         let wake = queue::wake(url, &writer, &readers, work.clone());
+        let notices = (written, told.clone());
         Ok(Arc::new(Self {
-            committer: Committer::start(url, writing, writer, reserve, work.clone(), wake, written),
+            committer: Committer::start(url, writing, writer, reserve, work.clone(), wake, notices),
             tasks: Coalescer::start(&readers),
             resources: Coalescer::start(&readers),
             readers,
             work,
+            told,
+            outbox: Horizon::of("outbox"),
+            audit: Horizon::of("audit"),
         }))
     }
 
@@ -145,7 +150,7 @@ const STATEMENTS: usize = 512;
 
 fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOptions {
     let options = options
-        .create_if_missing(true)
+        .create_if_missing(role != Role::Reader)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
