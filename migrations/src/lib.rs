@@ -35,6 +35,10 @@ impl MigratorTrait for Migrator {
                 column: "trace_parent",
                 kind: "TEXT",
             }),
+            Box::new(SqlFile {
+                name: "m0005_telling",
+                sql: include_str!("m0005_telling.sql"),
+            }),
         ]
     }
 }

@@ -30,6 +30,7 @@ mod e2e {
     pub mod races;
     pub mod registry;
     pub mod stopping;
+    pub mod telling;
     pub mod trace;
     pub mod two_servers;
 }
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         e2e::disk::journeys(),
         e2e::postgres_restart::journeys(),
         e2e::stopping::journeys(),
+        e2e::telling::journeys(),
         e2e::command_line::journeys(),
         e2e::latency::journeys(),
         e2e::figures::journeys(),

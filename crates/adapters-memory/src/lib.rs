@@ -10,6 +10,7 @@ mod queue;
 mod repositories;
 mod state;
 mod store;
+mod told;
 
 use state::State;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 pub struct MemoryStore {
     state: Mutex<State>,
     work: Notify,
+    told: Notify,
 }
 
 impl MemoryStore {

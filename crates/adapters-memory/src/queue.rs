@@ -85,11 +85,16 @@ impl State {
         };
         let mut hands: VecDeque<(Queue, VecDeque<TaskId>)> = ready.into_iter().map(hand).collect();
         let mut chosen = Vec::new();
+        let mut room = claim.kinds.clone();
         while chosen.len() < claim.limit {
             let Some((queue, mut hand)) = hands.pop_front() else {
                 break;
             };
+            let Some(room) = room.get_mut(&queue.1).filter(|room| **room > 0) else {
+                continue;
+            };
             if let Some(id) = hand.pop_front() {
+                *room -= 1;
                 chosen.push(id);
                 self.last_served = Some(queue);
                 hands.push_back((queue, hand));
@@ -134,7 +139,7 @@ impl State {
     fn queues(&self, claim: &Claim) -> impl Iterator<Item = Queue> {
         self.ready
             .keys()
-            .filter(|queue| claim.kinds.contains(&queue.1) && !self.paused.contains(*queue))
+            .filter(|queue| claim.kinds.contains_key(&queue.1) && !self.paused.contains(*queue))
             .copied()
     }
 

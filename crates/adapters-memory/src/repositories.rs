@@ -4,14 +4,13 @@ use crate::MemoryStore;
 use crate::state::{ResourceRow, TaskRow};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, CredentialKind, Definition, IdempotencyKey, Instant, Key,
-    Operation, Patient, PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource,
-    Task, TaskId, TaskKind, TaskState, TaskStatus, Workspace, WorkspaceId,
+    Credential, CredentialId, CredentialKind, Definition, IdempotencyKey, Instant, Key, Operation, Patient,
+    PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind,
+    TaskState, TaskStatus, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, Backlog, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository,
-    PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, StoreError, TaskFilter,
-    TaskRepository, WorkspaceRepository,
+    Backlog, CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository, QueueFigures,
+    Remembered, ResourceRepository, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -78,6 +77,20 @@ impl TaskRepository for MemoryStore {
             .take(limit)
             .map(|(_, task)| task.clone())
             .collect())
+    }
+
+    async fn count_in_lanes(
+        &self,
+        workspace: WorkspaceId,
+        prefix: &str,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        let state = self.state();
+        let in_lane = |row: &&TaskRow| {
+            let key = row.task.facts().ordering_key.as_ref();
+            row.task.status().occupies_key() && key.is_some_and(|key| key.0.starts_with(prefix))
+        };
+        Ok(state.tasks_of(workspace).filter(in_lane).take(most).count())
     }
 
     async fn queue_figures(
@@ -366,41 +379,6 @@ impl PatientRepository for MemoryStore {
         let patients = patients.filter(|patient| patient.workspace == workspace);
         let patients = patients.filter(|patient| after.is_none_or(|after| patient.id > after));
         Ok(patients.take(limit).cloned().collect())
-    }
-}
-
-#[async_trait]
-impl AuditRepository for MemoryStore {
-    async fn list_audit(
-        &self,
-        workspace: Option<WorkspaceId>,
-        before: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
-        let state = self.state();
-        let numbered: Vec<_> = (1..).zip(&state.audit).collect();
-        let entries = numbered.into_iter().rev();
-        let entries = entries.filter(|(_, entry)| entry.workspace == workspace);
-        let entries = entries.filter(|(number, _)| before.is_none_or(|before| *number < before));
-        let entries = entries.map(|(number, entry)| (number, entry.clone()));
-        Ok(entries.take(limit).collect())
-    }
-}
-
-#[async_trait]
-impl OutboxRepository for MemoryStore {
-    async fn list_events(
-        &self,
-        workspace: WorkspaceId,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
-        let state = self.state();
-        let entries = state.outbox.iter().filter(|(of, _)| *of == workspace);
-        let entries = entries
-            .map(|(_, entry)| entry)
-            .filter(|entry| entry.number > after);
-        Ok(entries.take(limit).cloned().collect())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::lanes::Lane;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, Fingerprint, IdempotencyKey, Instant, Key,
+    AuditEntry, AuditSeal, Credential, CredentialId, Definition, Fingerprint, IdempotencyKey, Instant, Key,
     LocalPatientId, Operation, OrderingKey, Patient, PatientId, RecordId, Source, StoredResource, Task,
-    TaskId, TaskKind, WmdaId, Workspace, WorkspaceId,
+    TaskId, TaskKind, Webhook, WebhookId, WmdaId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{OutboxEntry, Remembered};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,9 @@ pub(crate) struct State {
     pub(crate) audit: Vec<AuditEntry>,
     pub(crate) outbox: Vec<(WorkspaceId, OutboxEntry)>,
     pub(crate) last_event: i64,
+    pub(crate) seals: Vec<AuditSeal>,
+    pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
+    pub(crate) secrets: BTreeMap<String, [u8; 32]>,
 
     /// How far the clock of the domain was moved.
     pub(crate) clock_ahead: Duration,

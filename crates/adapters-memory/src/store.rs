@@ -9,7 +9,7 @@ use caretrack_domain::{
 };
 use caretrack_ports::{
     Changes, Committed, NewCredential, OutboxEntry, Parts, Place, Remembered, ResourceWrite, Retention,
-    Store, StoreError,
+    Store, StoreError, WebhookChange,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +26,7 @@ impl Store for MemoryStore {
         let committed = state.apply(changes.into_parts(), at);
         let drained = state.drained;
         drop(state);
+        self.told.notify_waiters();
         if !drained {
             self.work.notify_waiters();
         }
@@ -34,6 +35,10 @@ impl Store for MemoryStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.state().secrets.get(name).copied())
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError> {
@@ -80,7 +85,15 @@ impl State {
                 fence(is_new || self.credentials.get(id).is_some_and(known))?;
             }
         }
-        Ok(())
+        self.check_webhooks(parts)?;
+        let next = (self.seals.len() + 1..).map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+        fence(
+            parts
+                .seals
+                .iter()
+                .zip(next)
+                .all(|(seal, next)| seal.number == next),
+        )
     }
 
     fn check_names(&self, parts: &Parts) -> Result<(), StoreError> {
@@ -103,6 +116,11 @@ impl State {
                 };
                 let holder = self.unfinished.get(&key);
                 name(holder.is_none_or(|id| ends_now(*id)) && fingerprints.insert(key))?;
+            }
+        }
+        for (_, change) in &parts.webhooks {
+            if let WebhookChange::Added(new) = change {
+                name(!self.webhooks.contains_key(&new.id))?;
             }
         }
         let mut workspaces: Vec<_> = self.workspaces.values().collect();
@@ -143,7 +161,7 @@ impl State {
     }
 }
 
-fn fence(holds: bool) -> Result<(), StoreError> {
+pub(crate) fn fence(holds: bool) -> Result<(), StoreError> {
     if holds { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
@@ -220,6 +238,13 @@ impl State {
             self.remembered.insert((record.workspace, record.key), remembered);
         }
         self.advance_clock(parts.clock_step);
+        for (workspace, change) in parts.webhooks {
+            self.change_webhook(workspace, change);
+        }
+        for (name, secret) in parts.secrets {
+            self.secrets.entry(name.to_owned()).or_insert(secret);
+        }
+        self.seals.extend(parts.seals);
         self.audit.extend(parts.audit);
         for (workspace, at, event) in parts.events {
             self.last_event += 1;

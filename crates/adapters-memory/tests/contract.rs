@@ -20,5 +20,5 @@ impl Fixture for Memory {
 }
 
 fn main() -> ExitCode {
-    run(vec![Arc::new(Memory)])
+    run(vec![Arc::new(Memory)], Vec::new())
 }

@@ -11,6 +11,7 @@ mod clock;
 mod fences;
 mod idempotency;
 mod lanes;
+mod marks;
 mod pruning;
 mod sheet;
 mod tables;
@@ -106,6 +107,8 @@ pub(crate) struct Told {
     pub wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
     pub written: Arc<Notify>,
+    /// Told of every commit when it may be read.
+    pub readable: Arc<Notify>,
     pub observer: Arc<dyn Observer>,
 }
 
@@ -117,16 +120,12 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub fn start(
-        writer: Writer,
-        reserve: Arc<Reserve>,
-        told: Told,
-        most_waiting: usize,
-    ) -> Self {
+    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> Self {
         let Told {
             work,
             wake,
             written,
+            readable,
             observer,
         } = told;
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
@@ -140,6 +139,7 @@ impl Committer {
             wake,
             written,
             observer,
+            readable,
             known: batch::Known::default(),
         };
         tokio::spawn(run.serve(waiting));
@@ -184,6 +184,8 @@ struct Run {
     /// Told of every commit.
     written: Arc<Notify>,
     observer: Arc<dyn Observer>,
+    /// Something was committed, and may be read.
+    readable: Arc<Notify>,
     known: batch::Known,
 }
 
@@ -280,6 +282,7 @@ impl Run {
                 if ready {
                     (self.wake)();
                 }
+                self.readable.notify_waiters();
                 Ok(outcomes)
             }
             Err(error) => {

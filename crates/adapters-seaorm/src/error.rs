@@ -8,7 +8,7 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 pub(crate) enum BatchError {
     /// A unique name is taken; somebody in the batch wants it.
     Unique,
-    /// Another server added a record between our look and our insert.
+    /// Another server added a record, or a seal, between our look and our insert.
     Raced,
     /// Another transaction got in the way; trying again helps.
     Contention,
@@ -21,7 +21,10 @@ impl From<DbErr> for BatchError {
     fn from(error: DbErr) -> Self {
         if let Some(SqlErr::UniqueConstraintViolation(message)) = error.sql_err() {
             // Both engines name the table or its key.
-            return if message.contains("resources") {
+            return if ["resources", "audit_seals"]
+                .iter()
+                .any(|table| message.contains(table))
+            {
                 Self::Raced
             } else {
                 Self::Unique

@@ -15,9 +15,12 @@ mod queue;
 mod read;
 mod reserve;
 mod rows;
+mod settled;
 mod sql;
+mod trail;
 
 pub use open::SeaOptions;
+pub use trail::SeaTrail;
 
 use coalescer::Coalescer;
 use committer::{Committer, Job};
@@ -26,7 +29,10 @@ use queue::Work;
 use read::{Resources, Tasks};
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult};
 use sea_orm_migration::MigratorTrait;
+use settled::Horizon;
 use sql::Sql;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 use async_trait::async_trait;
 use caretrack_ports::{Changes, Committed, Retention, Store, StoreError};
@@ -38,6 +44,9 @@ pub struct SeaStore {
     tasks: Coalescer<Tasks>,
     resources: Coalescer<Resources>,
     work: Work,
+    told: Arc<Notify>,
+    outbox: Horizon,
+    audit: Horizon,
 }
 
 impl SeaStore {
@@ -86,6 +95,20 @@ impl Store for SeaStore {
             return Err(error::unavailable("migrations are missing"));
         }
         Ok(())
+    }
+
+    async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError> {
+        let sql = self.sql("SELECT value FROM secrets WHERE name = ").bind(name);
+        let found = self
+            .read_one(sql, |row| row.try_get_by_index::<Vec<u8>>(0).map_err(store_error))
+            .await?;
+        found
+            .map(|bytes| {
+                bytes
+                    .try_into()
+                    .map_err(|_| error::corrupt("secrets", "value", "another length"))
+            })
+            .transpose()
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError> {

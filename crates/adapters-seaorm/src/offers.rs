@@ -58,6 +58,9 @@ impl Offers {
         let mut state = self.state();
         if let Some(offer) = &mut state.offer {
             offer.limit = offer.limit.saturating_sub(started.len());
+            for claimed in &started {
+                take_room(offer, claimed.task.facts().kind);
+            }
         }
         state.handed.extend(started);
     }
@@ -85,7 +88,7 @@ impl Starting {
             room > 0
                 && task.status() == TaskStatus::Queued
                 && task.claimable_at().is_some_and(|at| at <= self.now)
-                && offer.kinds.contains(&task.facts().kind)
+                && offer.kinds.get(&task.facts().kind).is_some_and(|room| *room > 0)
         })
     }
 
@@ -95,9 +98,12 @@ impl Starting {
         if !self.wants(new) || self.paused.contains(&(facts.workspace, facts.kind)) {
             return None;
         }
-        let lease = self.offer.as_ref()?.lease.clone();
-        let claim = TaskCommand::Claim { lease };
+        let offer = self.offer.as_mut()?;
+        let claim = TaskCommand::Claim {
+            lease: offer.lease.clone(),
+        };
         let task = new.placed(place).apply(claim, self.now).ok()?.into_task();
+        take_room(offer, task.facts().kind);
         self.started.push(ClaimedTask {
             task: task.clone(),
             operations: new
@@ -118,5 +124,11 @@ impl Starting {
     fn room(&self) -> usize {
         let limit = self.offer.as_ref().map_or(0, |offer| offer.limit);
         limit.saturating_sub(self.started.len())
+    }
+}
+
+fn take_room(offer: &mut Claim, kind: TaskKind) {
+    if let Some(room) = offer.kinds.get_mut(&kind) {
+        *room = room.saturating_sub(1);
     }
 }

@@ -6,6 +6,7 @@ use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
 use crate::reserve::Reserve;
+use crate::settled::Horizon;
 use crate::{SeaStore, checkpoint, queue};
 use caretrack_migrations::Migrator;
 use caretrack_ports::{Observer, StoreError, Unobserved};
@@ -62,7 +63,7 @@ impl SeaStore {
             offers: Arc::new(Offers::none()),
             notify: Arc::new(Notify::new()),
         };
-        let written = Arc::new(Notify::new());
+        let (written, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         if writer.get_database_backend() == DbBackend::Sqlite {
             tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
         }
@@ -72,18 +73,22 @@ impl SeaStore {
             role: writing,
             connection: writer,
         };
-        let told = Told {
+        let to_tell = Told {
             work: work.clone(),
             wake,
             written,
+            readable: told.clone(),
             observer: options.observer,
         };
         Ok(Arc::new(Self {
-            committer: Committer::start(writer, reserve, told, options.most_waiting),
+            committer: Committer::start(writer, reserve, to_tell, options.most_waiting),
             tasks: Coalescer::start(&readers, options.most_waiting),
             resources: Coalescer::start(&readers, options.most_waiting),
             readers,
             work,
+            told,
+            outbox: Horizon::of("outbox"),
+            audit: Horizon::of("audit"),
         }))
     }
 
@@ -162,7 +167,7 @@ const STATEMENTS: usize = 512;
 
 fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOptions {
     let options = options
-        .create_if_missing(true)
+        .create_if_missing(role != Role::Reader)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))

@@ -7,18 +7,19 @@ use crate::rows::{bytes, idempotency, records, resource, task};
 use crate::sql::{Sql, runs};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, IdempotencyKey, Key, Patient, PatientId, RecordId,
-    ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, Workspace, WorkspaceId,
+    Credential, CredentialId, Definition, IdempotencyKey, Key, Patient, PatientId, RecordId, ResourceKey,
+    SecretHash, Source, StoredResource, Task, TaskId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef,
-    PatientRepository, Remembered, ResourceRepository, StoreError, WorkspaceRepository,
+    CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository, Remembered,
+    ResourceRepository, StoreError, WorkspaceRepository,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use std::collections::HashMap;
 
 mod clock;
 mod tasks;
+mod told;
 
 /// Tasks by id.
 pub(crate) struct Tasks;
@@ -73,7 +74,7 @@ impl Lookup for Resources {
     }
 }
 
-fn select(db: &impl ConnectionTrait, columns: &[&str], from: &str) -> Sql {
+pub(crate) fn select(db: &impl ConnectionTrait, columns: &[&str], from: &str) -> Sql {
     let text = format!("SELECT {} FROM {from}", columns.join(", "));
     Sql::new(db.get_database_backend(), &text)
 }
@@ -265,46 +266,6 @@ impl PatientRepository for SeaStore {
             .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
             .push(" ORDER BY id");
         self.read_all(limited(sql, limit), records::read_patient).await
-    }
-}
-
-#[async_trait]
-impl AuditRepository for SeaStore {
-    async fn list_audit(
-        &self,
-        workspace: Option<WorkspaceId>,
-        before: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
-        let sql = match workspace {
-            Some(workspace) => self
-                .select(&records::AUDIT_COLUMNS, "audit WHERE workspace_id = ")
-                .bind(workspace.0),
-            None => self.select(&records::AUDIT_COLUMNS, "audit WHERE workspace_id IS NULL"),
-        };
-        let sql = sql
-            .push(" AND number < ")
-            .bind(before.unwrap_or(i64::MAX))
-            .push(" ORDER BY number DESC");
-        self.read_all(limited(sql, limit), records::read_audit).await
-    }
-}
-
-#[async_trait]
-impl OutboxRepository for SeaStore {
-    async fn list_events(
-        &self,
-        workspace: WorkspaceId,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
-        let sql = self
-            .select(&records::OUTBOX_COLUMNS, "outbox WHERE workspace_id = ")
-            .bind(workspace.0)
-            .push(" AND number > ")
-            .bind(after)
-            .push(" ORDER BY number");
-        self.read_all(limited(sql, limit), records::read_outbox).await
     }
 }
 

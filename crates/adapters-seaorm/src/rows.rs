@@ -4,6 +4,7 @@ pub(crate) mod idempotency;
 pub(crate) mod records;
 pub(crate) mod resource;
 pub(crate) mod task;
+pub(crate) mod told;
 
 use crate::error::{corrupt, store_error};
 use caretrack_domain::{Actor, CredentialId, Instant};

@@ -1,6 +1,9 @@
 //! The port contracts on SQLite (a file, several connections) and on PostgreSQL (`TEST_DATABASE_URL`).
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+#[path = "contract/slow.rs"]
+mod slow;
+
 use async_trait::async_trait;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
 use caretrack_port_contracts::{Backend, Fixture, run};
@@ -91,6 +94,16 @@ impl Fixture for Postgres {
     }
 
     async fn open(&self) -> Arc<dyn Backend> {
+        let url = self.fresh().await;
+        SeaStore::open(&url, options())
+            .await
+            .expect("a fresh database opens")
+    }
+}
+
+impl Postgres {
+    /// The address of a new database.
+    async fn fresh(&self) -> String {
         let name = format!(
             "contract_{}_{}",
             std::process::id(),
@@ -100,15 +113,14 @@ impl Fixture for Postgres {
         self.made.lock().unwrap().push(name.clone());
         let server = self.server.as_deref().unwrap();
         let (base, _) = server.rsplit_once('/').expect("a URL that ends in a database");
-        SeaStore::open(&format!("{base}/{name}"), options())
-            .await
-            .expect("a fresh database opens")
+        format!("{base}/{name}")
     }
 }
 
 fn main() -> ExitCode {
     let postgres = Arc::new(Postgres::new());
-    let code = run(vec![Arc::new(Sqlite::default()), postgres.clone()]);
+    let beside = slow::trials(&postgres);
+    let code = run(vec![Arc::new(Sqlite::default()), postgres.clone()], beside);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -10,6 +10,7 @@
 //! How to add a command: a variant of [`Command`] with a doc comment (it becomes the help text), and, if it talks to the
 //! server, [`client::ClientArgs`] flattened into its arguments and a module with `run(args) -> anyhow::Result<ExitCode>`.
 
+pub mod audit;
 pub mod client;
 pub mod import;
 pub mod task;
@@ -80,6 +81,7 @@ Examples:
     /// What a server answers at /openapi.json and /openapi-3.0.json; none is started for it.
     #[command(args = hidden_settings())]
     Openapi(OpenapiArgs),
+    Audit(audit::AuditArgs),
     #[command(args = hidden_settings())]
     Import(import::ImportArgs),
     #[command(args = hidden_settings())]
@@ -95,7 +97,7 @@ pub struct OpenapiArgs {
 
 /// Options that override the configuration.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Settings (serve, migrate, config)")]
+#[command(next_help_heading = "Settings (serve, migrate, config, audit)")]
 pub struct SettingsArgs {
     /// Address to listen on, instead of `server.listen`
     #[arg(long, global = true, value_name = "ADDR")]

@@ -78,6 +78,7 @@ impl Api {
     /// From now on it is not ready, and connections end with their request.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.application.stop_telling();
     }
 
     fn is_stopping(&self) -> bool {

@@ -4,6 +4,7 @@ mod bootstrap;
 mod cli;
 mod http;
 mod metrics;
+mod outgoing;
 mod settings;
 mod system;
 mod telemetry;
@@ -38,6 +39,10 @@ async fn main() -> ExitCode {
             Err(error) => return wrong(&error),
         },
         Command::Openapi(args) => cli::print(openapi(&args.version)).map(|()| Exit::Done.into()),
+        Command::Audit(args) => match load() {
+            Ok(settings) => cli::audit::run(args, &settings.database.url).await,
+            Err(error) => return wrong(&error),
+        },
         Command::Import(args) => cli::import::run(args).await,
         Command::Task(args) => cli::task::run(args).await,
     };

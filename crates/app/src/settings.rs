@@ -33,6 +33,8 @@ pub struct Settings {
     pub registry: Registry,
     pub clock: Clock,
     pub jobs: Jobs,
+    pub webhooks: Webhooks,
+    pub audit: Audit,
     pub limits: Limits,
     pub log: Log,
 }
@@ -191,11 +193,41 @@ pub enum ClockMode {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
+pub struct Webhooks {
+    /// Also to private addresses, and without TLS.
+    pub allow_private: bool,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub retry: WebhookRetry,
+}
+
+/// As [`Retry`], with the patience that other people's servers need.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WebhookRetry {
+    pub attempts: u32,
+    #[serde(with = "humantime_serde")]
+    pub base: Duration,
+    #[serde(with = "humantime_serde")]
+    pub cap: Duration,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Audit {
+    #[serde(with = "humantime_serde")]
+    pub seal_every: Duration,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Bytes.
     pub body: usize,
     #[serde(with = "humantime_serde")]
     pub body_time: Duration,
+    /// Of server-sent events.
+    pub event_listeners: usize,
     /// Of one principal; nought for no limit.
     pub requests_per_second: u32,
     pub requests_burst: u32,
@@ -353,11 +385,39 @@ impl Default for Clock {
     }
 }
 
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            allow_private: false,
+            timeout: Duration::from_secs(10),
+            retry: WebhookRetry::default(),
+        }
+    }
+}
+
 impl From<ClockMode> for caretrack_application::ClockMode {
     fn from(mode: ClockMode) -> Self {
         match mode {
             ClockMode::System => Self::System,
             ClockMode::Manual => Self::Manual,
+        }
+    }
+}
+
+impl Default for WebhookRetry {
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            base: Duration::from_secs(5),
+            cap: Duration::from_mins(10),
+        }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            seal_every: Duration::from_secs(10),
         }
     }
 }
@@ -377,6 +437,7 @@ impl Default for Limits {
             stall_time: Duration::from_secs(30),
             connections: 16_384,
             waiting: 4_096,
+            event_listeners: 256,
         }
     }
 }
@@ -461,6 +522,12 @@ impl Settings {
         if self.limits.waiting == 0 {
             return bad("limits.waiting", "must be at least 1");
         }
+        if self.audit.seal_every.is_zero() {
+            return bad("audit.seal_every", "must be more than nothing");
+        }
+        if self.webhooks.timeout < Duration::from_millis(100) {
+            return bad("webhooks.timeout", "must be at least 100ms");
+        }
         self.retry_by_kind()?;
         self.trusted_proxies()?;
         self.partner_key_workspaces()?;
@@ -481,13 +548,18 @@ impl Settings {
     }
 
     pub fn retry_by_kind(&self) -> Result<BTreeMap<TaskKind, RetryPolicy>, SettingsError> {
+        let WebhookRetry { attempts, base, cap } = self.webhooks.retry;
+        let webhooks = (TaskKind::WebhookDeliver, RetryPolicy { attempts, base, cap });
         let policies = self.tasks.retry_by_kind.iter();
-        policies
+        let mut all = BTreeMap::from([webhooks]);
+        let given: BTreeMap<TaskKind, RetryPolicy> = policies
             .map(|(kind, retry)| match kind.parse() {
                 Ok(kind) => Ok((kind, retry.into())),
                 Err(_) => Err(SettingsError::Unknown(format!("tasks.retry_by_kind.{kind}"))),
             })
-            .collect()
+            .collect::<Result<_, SettingsError>>()?;
+        all.extend(given);
+        Ok(all)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
-use crate::settings::{self, Jwt, Role, Settings};
+use crate::outgoing::HttpSender;
+use crate::settings::{self, Jwt, Role, Settings, Webhooks};
 use crate::system::{self, SystemClock, SystemIds};
 use crate::{bootstrap, telemetry};
 use actix_web::web::Data;
@@ -48,6 +49,8 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         failed_logins: settings.limits.failed_logins(),
         noted_refusals: settings.limits.audited_refusals,
         passwords_at_once: (settings.server.threads / 2).max(1),
+        listeners: settings.limits.event_listeners,
+        allow_private_webhooks: settings.webhooks.allow_private,
     };
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
@@ -63,8 +66,14 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let does = |role| settings.server.role == Role::All || settings.server.role == role;
     let grace = settings.server.grace;
     let (stop, stopping) = watch::channel(false);
+    let Webhooks {
+        timeout,
+        allow_private,
+        ..
+    } = settings.webhooks;
+    let sender = Arc::new(HttpSender::new(timeout, allow_private).context("no HTTP client for webhooks")?);
     let mut worker = does(Role::Worker).then(|| {
-        let worker = Worker::new(Arc::clone(&application), worker_settings(&settings));
+        let worker = Worker::new(Arc::clone(&application), worker_settings(&settings)).sending(sender);
         tokio::spawn(Arc::new(worker).run(stopping))
     });
     let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
@@ -198,6 +207,7 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
         reap_every: REAP_EVERY,
         prune_every: settings.tasks.prune_every,
         retention: settings.tasks.retention,
+        seal_every: settings.audit.seal_every,
         grace: settings.server.grace.saturating_sub(FAREWELL),
     }
 }

@@ -2,25 +2,40 @@
 
 use crate::refusals::Side;
 use crate::{Application, Asker, Caller, Page, UseCaseError};
-use caretrack_domain::{AuditEntry, AuditOutcome, KeyConflict, RequestId, Scope};
+use caretrack_domain::{AuditEntry, AuditOutcome, KeyConflict, Refusal, RequestId, Rule, Scope};
 use caretrack_ports::{Admission, Author, Changes};
 
+const LIST: &str = "audit";
+const ANONYMOUS: &str = "audit of nobody";
+
 impl Application {
-    /// Newest first, with their numbers; of the caller's workspace, or of callers who could not be told.
+    /// Newest first, with the cursors that lead on from them; of the caller's workspace, or of callers who could
+    /// not be told.
     pub async fn list_audit(
         &self,
         caller: &Caller,
         of_nobody: bool,
-        before: Option<i64>,
+        cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Page<(i64, AuditEntry)>, UseCaseError> {
+    ) -> Result<Page<(String, AuditEntry)>, UseCaseError> {
         caller.require(Scope::OpsRead)?;
         if of_nobody {
             caller.require_administrator()?;
         }
-        let workspace = (!of_nobody).then_some(caller.who.workspace);
-        let entries = self.store.list_audit(workspace, before, limit + 1).await?;
-        Ok(Page::of(entries, limit))
+        let workspace = caller.who.workspace;
+        let list = if of_nobody { ANONYMOUS } else { LIST };
+        let positions = self.positions().await?;
+        let before = cursor.map(|cursor| {
+            let bad = || Refusal::problem("query.cursor", Rule::Type, "is not a cursor of this list");
+            positions.read(list, workspace, cursor).ok_or_else(bad)
+        });
+        let before = before.transpose()?;
+        let of = (!of_nobody).then_some(workspace);
+        let entries = self.store.list_audit(of, before, limit + 1).await?;
+        let shown = entries
+            .into_iter()
+            .map(|(number, entry)| (positions.show(list, workspace, number), entry));
+        Ok(Page::of(shown.collect(), limit))
     }
 
     /// Notes that a write was refused. The refusal stands even if it cannot be noted.

@@ -12,18 +12,23 @@ mod clients;
 mod clock;
 mod credentials;
 mod error;
+mod feed;
 mod idempotency;
 mod limits;
+mod notices;
 mod observed;
 mod order;
 mod patients;
 mod perform;
+mod positions;
 mod queues;
 mod recent;
 mod refusals;
 mod resources;
+mod sealing;
 mod sources;
 mod tasks;
+mod webhooks;
 mod worker;
 mod workspaces;
 
@@ -35,22 +40,26 @@ pub use bootstrap::BootstrapError;
 pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{CredentialDraft, MadeCredential};
 pub use error::{Needed, Unauthenticated, UseCaseError};
+pub use feed::{Heard, Listening};
 pub use idempotency::{Asker, Keeping, Keyed};
 pub use limits::Rate;
+pub use notices::event_data;
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
 pub use resources::Written;
+pub use sealing::{AuditProblem, AuditReport, verify_audit};
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
-    Instant, Key, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind, WorkerId,
-    Workspace, WorkspaceId,
+    Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind,
+    WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
     Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Unobserved,
 };
 use clients::Clients;
 use clock::Lead;
+use feed::Feed;
 use idempotency::Turns;
 use limits::Limits;
 use observed::ObservedStore;
@@ -58,6 +67,7 @@ use recent::Recent;
 use refusals::Refusals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// What can be set about the use cases.
 #[derive(Debug, Clone)]
@@ -78,6 +88,10 @@ pub struct Settings {
     pub noted_refusals: u32,
     /// Passwords that are judged at the same time.
     pub passwords_at_once: usize,
+    /// How many may listen to events.
+    pub listeners: usize,
+    /// Whether webhooks may lead to private addresses, and without TLS.
+    pub allow_private_webhooks: bool,
 }
 
 impl Default for Settings {
@@ -92,6 +106,8 @@ impl Default for Settings {
             failed_logins: None,
             noted_refusals: 60,
             passwords_at_once: 1,
+            listeners: 256,
+            allow_private_webhooks: false,
         }
     }
 }
@@ -115,6 +131,8 @@ pub struct Application {
     settings: Settings,
     /// This start of this process.
     worker: WorkerId,
+    feed: Arc<Feed>,
+    positions: OnceCell<Positions>,
     principals: Recent<SecretHash, Arc<Principal>>,
     partner_keys: Recent<SecretHash, WorkspaceId>,
     clients: Clients,
@@ -146,6 +164,8 @@ impl Application {
             clients: Clients::new(ids.secret(), settings.passwords_at_once),
             limits: Limits::new(settings.requests, settings.failed_logins),
             refusals: Refusals::new(settings.noted_refusals),
+            feed: Feed::new(Arc::clone(&store.inner), settings.listeners),
+            positions: OnceCell::new(),
             store,
             queue,
             clock,

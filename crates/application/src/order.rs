@@ -174,7 +174,7 @@ impl ResourceOrder {
             Action::Create => Change::Create(draft?),
             Action::Upsert => Change::Upsert(draft?),
             Action::Delete => Change::Delete,
-            Action::Update => return Err(undecodable("an action that no write has")),
+            Action::Update | Action::Deliver => return Err(undecodable("an action that no write has")),
         };
         let key = ResourceKey {
             source: source.cloned().ok_or(undecodable("no source"))?,

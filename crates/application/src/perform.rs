@@ -1,38 +1,42 @@
 //! Carrying out a claimed task: read, decide, and commit data, receipt and ending at once.
 //!
 //! The commit is fenced by the task's revision and lease, so an attempt may run twice but its effects happen
-//! once. To add a kind of task, add an arm to `carry_out`.
+//! once.
+//!
+//! To add a kind of task, add a file here with what it does, and an arm to `perform`. A kind that only reads the
+//! store and decides is drafted, again and again until it commits (`CarryOut`, as `write` does it). A kind that
+//! acts on the world outside acts once an attempt, before anything is drafted, and drafts what came of it
+//! (`Conclude`, as `deliver` does it).
+
+mod deliver;
+mod write;
 
 use crate::Application;
-use crate::order::{ResourceOrder, Undecodable};
-use crate::resources::write;
+use crate::order::Undecodable;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use caretrack_domain::{
-    AuditOutcome, Fence, Instant, LeaseToken, NextStep, Operation, Receipt, Refusal, RefusedTaskCommand,
-    Settled, StoredResource, Task, TaskCommand, TaskId, TaskKind, TaskState, WorkspaceId,
+    AuditOutcome, Fence, Instant, LeaseToken, NextStep, Operation, RefusedTaskCommand, Settled, Task,
+    TaskCommand, TaskId, TaskKind, TaskState, WorkspaceId,
 };
-use caretrack_ports::{Admission, Author, Changes, ClaimedTask, Observed, Place, StoreError};
+use caretrack_ports::{Admission, Author, Changes, ClaimedTask, Observed, StoreError, WebhookSender};
+use deliver::{Delivery, settle};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use write::Seen;
 
 /// What is to be done with a task that is ours.
 enum Plan {
     CarryOut,
+    /// What was to be done outside is done.
+    Conclude(Delivery),
     /// A system fault: again later, if attempts are left.
     Break(String),
     /// A fault that no repetition mends.
     GiveUp(String),
     /// The worker stops.
     GiveBack,
-}
-
-/// A write that waited, and the record it is about as it is now.
-struct Seen<'a> {
-    operation: &'a Operation,
-    order: ResourceOrder,
-    stored: Option<StoredResource>,
 }
 
 /// Why a step failed, other than by a refusal.
@@ -50,11 +54,19 @@ enum Fault {
 
 impl Application {
     /// Brings a claimed task one attempt further. A permit is held only while it decides, not while it waits
-    /// for the disk, so that many commits can share one.
-    pub(crate) async fn perform(&self, claimed: ClaimedTask, permits: &Semaphore) {
+    /// for the disk, so that many commits can share one, nor for somebody's answer.
+    pub(crate) async fn perform(
+        &self,
+        claimed: ClaimedTask,
+        permits: &Semaphore,
+        sender: Option<&dyn WebhookSender>,
+    ) {
         let ClaimedTask { task, operations } = claimed;
-        self.pursue(task, &operations, Plan::CarryOut, Some(permits))
-            .await;
+        let (plan, permits) = match task.facts().kind {
+            TaskKind::RegistryWrite => (Plan::CarryOut, Some(permits)),
+            TaskKind::WebhookDeliver => (self.deliver(&task, &operations, sender).await, None),
+        };
+        self.pursue(task, &operations, plan, permits).await;
     }
 
     /// Puts a task back that will not be finished here; the attempt does not count.
@@ -85,7 +97,7 @@ impl Application {
                     Some(permits) => permits.acquire().await.ok(),
                     None => None,
                 };
-                self.draft(&task, token, seen, &plan).await
+                self.draft(&task, token, operations, seen, &plan).await
             };
             let drafted = AssertUnwindSafe(drafting)
                 .catch_unwind()
@@ -126,7 +138,7 @@ impl Application {
                 Fault::Store(StoreError::Duplicate | StoreError::Corrupt(_)) | Fault::Panicked => {
                     tracing::error!(error = %fault, "the attempt broke");
                     match plan {
-                        Plan::CarryOut => plan = Plan::Break(fault.to_string()),
+                        Plan::CarryOut | Plan::Conclude(_) => plan = Plan::Break(fault.to_string()),
                         // Not even that can be recorded: the lease runs out and the task is taken from us.
                         Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack => return,
                     }
@@ -142,21 +154,13 @@ impl Application {
         operations: &'a [Operation],
         plan: &Plan,
     ) -> Result<Option<Seen<'a>>, Fault> {
-        let facts = task.facts();
-        match (plan, facts.kind) {
-            (Plan::CarryOut, _) if task.cancel_requested() => Ok(None),
-            (Plan::CarryOut, TaskKind::RegistryWrite) => {
-                // A write is one operation; without it there is nothing to decode.
-                let operation = operations.first().ok_or_else(Undecodable::nothing)?;
-                let order = ResourceOrder::waited_in(operation, facts.source.as_ref())?;
-                let stored = self.store.find_resource(facts.workspace, &order.key).await?;
-                Ok(Some(Seen {
-                    operation,
-                    order,
-                    stored,
-                }))
+        match plan {
+            Plan::CarryOut if !task.cancel_requested() => {
+                Ok(Some(self.look_at_write(task, operations).await?))
             }
-            (Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack, _) => Ok(None),
+            Plan::CarryOut | Plan::Conclude(_) | Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack => {
+                Ok(None)
+            }
         }
     }
 
@@ -165,6 +169,7 @@ impl Application {
         &self,
         task: &Task,
         token: LeaseToken,
+        operations: &[Operation],
         seen: Option<Seen<'_>>,
         plan: &Plan,
     ) -> Result<Changes, Fault> {
@@ -178,6 +183,7 @@ impl Application {
                 Some(seen) => self.carry_out_write(task, token, seen, now).await,
                 None => Err(Undecodable::nothing().into()),
             },
+            Plan::Conclude(delivery) => settle(task, token, operations, delivery, now),
             Plan::Break(error) => self.broken(task, by, error, now),
             Plan::GiveUp(error) => given_up(task, by, error, now),
             Plan::GiveBack => {
@@ -186,76 +192,6 @@ impl Application {
                 Ok(changes)
             }
         }
-    }
-
-    async fn carry_out_write(
-        &self,
-        task: &Task,
-        token: LeaseToken,
-        seen: Seen<'_>,
-        now: Instant,
-    ) -> Result<Changes, Fault> {
-        let facts = task.facts();
-        let Seen {
-            operation,
-            order,
-            stored,
-        } = seen;
-        let mut changes = Changes::by(Author::of_task(facts, now), Admission::Continuing);
-
-        let overtaken = stored
-            .as_ref()
-            .is_some_and(|stored| stored.overtakes(task.place()));
-        let judged = if overtaken {
-            None
-        } else {
-            Some(
-                self.judge(&mut changes, task, &order, stored.as_ref(), now)
-                    .await?,
-            )
-        };
-        let (receipt, outcome) = match &judged {
-            None => (Receipt::Cancelled { at: now }, AuditOutcome::Cancelled),
-            Some(Ok(())) => (Receipt::Succeeded { at: now }, AuditOutcome::Done),
-            Some(Err(refusal)) => {
-                let refusal = refusal.clone();
-                (Receipt::Refused { at: now, refusal }, AuditOutcome::Refused)
-            }
-        };
-        let settled = Settled::one(&receipt);
-        let command = match judged {
-            None => TaskCommand::Stop { token, settled },
-            Some(Ok(())) => TaskCommand::Complete { token, settled },
-            Some(Err(refusal)) => TaskCommand::Refuse {
-                token,
-                settled,
-                refusal,
-            },
-        };
-        changes.record_receipt(task.id(), operation.clone().settled(receipt));
-        changes.record_task(task.clone().apply(command, now)?);
-        changes.audit(order.audit_action(), order.path(), outcome);
-        Ok(changes)
-    }
-
-    /// The same judgement as of a write that is done at once; adds the write to `changes` unless refused.
-    async fn judge(
-        &self,
-        changes: &mut Changes,
-        task: &Task,
-        order: &ResourceOrder,
-        stored: Option<&StoredResource>,
-        now: Instant,
-    ) -> Result<Result<(), Refusal>, StoreError> {
-        let workspace = task.facts().workspace;
-        let missing = match self.missing_for(workspace, order, now).await? {
-            Ok(missing) => missing,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        Ok(order.decide(workspace, stored, now).map(|after| {
-            missing.add_to(changes);
-            write(changes, workspace, stored, Place::Accepted(task.place()), after);
-        }))
     }
 
     /// After a system fault: again later, or not at all.

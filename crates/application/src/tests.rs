@@ -7,5 +7,6 @@ mod idempotency;
 mod later;
 mod meddling;
 mod support;
+mod telling;
 mod working;
 mod writing;

@@ -5,12 +5,14 @@
 //! which the store puts together with those of their neighbours.
 
 use crate::Application;
+use crate::notices::Seen;
 use crate::perform::{patience, token_of};
 use caretrack_domain::{Instant, Lease, LeaseToken, TaskId, TaskKind, WorkspaceId};
-use caretrack_ports::{Claim, ClaimedTask, Retention};
+use caretrack_ports::{Claim, ClaimedTask, Retention, WebhookSender};
 use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable, Shared, join_all};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -28,6 +30,8 @@ pub struct WorkerSettings {
     /// How often, and how long after their end, tasks are deleted.
     pub prune_every: Duration,
     pub retention: Duration,
+    /// How often what was written to the audit log is sealed.
+    pub seal_every: Duration,
     /// How long running tasks may take to finish when the worker stops.
     pub grace: Duration,
 }
@@ -58,9 +62,12 @@ struct Flight {
 pub struct Worker {
     application: Arc<Application>,
     settings: WorkerSettings,
+    sender: Option<Arc<dyn WebhookSender>>,
     permits: Semaphore,
     flights: Mutex<HashMap<TaskId, Flight>>,
     landed: Notify,
+    /// How many of the flights are deliveries.
+    deliveries: AtomicUsize,
 }
 
 /// Takes a task out of the flights, however it ended.
@@ -68,10 +75,14 @@ struct Landing {
     worker: Arc<Worker>,
     id: TaskId,
     token: LeaseToken,
+    is_delivery: bool,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
+        if self.is_delivery {
+            self.worker.deliveries.fetch_sub(1, Ordering::Relaxed);
+        }
         let mut flights = self.worker.flights();
         // After a lost lease the same task may be here again, under another one.
         if flights
@@ -99,8 +110,18 @@ impl Worker {
             permits: Semaphore::new(settings.concurrency.max(1)),
             application,
             settings,
+            sender: None,
             flights: Mutex::default(),
             landed: Notify::new(),
+            deliveries: AtomicUsize::new(0),
+        }
+    }
+
+    /// It makes notices, and sends them.
+    pub fn sending(self, sender: Arc<dyn WebhookSender>) -> Self {
+        Self {
+            sender: Some(sender),
+            ..self
         }
     }
 
@@ -115,7 +136,13 @@ impl Worker {
             self.land().await;
         };
         // Leases are kept until the last task has landed.
-        let upkeep = futures::future::join3(self.keep_leases(), self.reap(), self.prune());
+        let upkeep = futures::future::join5(
+            self.keep_leases(),
+            self.reap(),
+            self.prune(),
+            self.make_notices(),
+            self.seal_audit(),
+        );
         tokio::select! {
             () = work => {}
             _ = upkeep => {}
@@ -148,6 +175,10 @@ impl Worker {
                 tokio::select! {
                     () = self.application.queue.wait(look_at - tokio::time::Instant::now()) => {}
                     () = clock_moves.next() => look_at = tokio::time::Instant::now(),
+                    // Those that were left where they were may come now.
+                    () = self.landed.notified(), if self.deliveries_are_many() => {
+                        look_at = tokio::time::Instant::now();
+                    }
                     () = stopped.clone() => {}
                 }
                 continue;
@@ -191,7 +222,7 @@ impl Worker {
     fn wish(&self, limit: usize) -> Claim {
         let now = self.application.now();
         Claim {
-            kinds: <TaskKind as strum::IntoEnumIterator>::iter().collect(),
+            kinds: self.room_by_kind(),
             limit,
             now,
             lease: Lease {
@@ -200,6 +231,30 @@ impl Worker {
                 until: self.application.system_now() + self.settings.term(),
             },
         }
+    }
+
+    /// Of every kind that has some.
+    fn room_by_kind(&self) -> BTreeMap<TaskKind, usize> {
+        let room = |kind| match kind {
+            TaskKind::RegistryWrite => usize::MAX,
+            TaskKind::WebhookDeliver => self.room_for_deliveries(),
+        };
+        let kinds = <TaskKind as strum::IntoEnumIterator>::iter();
+        let rooms = kinds.map(|kind| (kind, room(kind)));
+        rooms.filter(|(_, room)| *room > 0).collect()
+    }
+
+    fn deliveries_are_many(&self) -> bool {
+        self.sender.is_some() && self.room_for_deliveries() == 0
+    }
+
+    /// They wait for others to answer: their slowness must not be everybody's.
+    fn room_for_deliveries(&self) -> usize {
+        let most = self
+            .sender
+            .as_ref()
+            .map_or(0, |_| self.settings.most_in_flight() / 4);
+        most.saturating_sub(self.deliveries.load(Ordering::Relaxed))
     }
 
     /// How long there is nothing to do.
@@ -219,6 +274,7 @@ impl Worker {
             return;
         };
         let (id, workspace) = (claimed.task.id(), claimed.task.facts().workspace);
+        let is_delivery = claimed.task.facts().kind == TaskKind::WebhookDeliver;
         let request_id = claimed.task.facts().request_id.as_str();
         let span = tracing::info_span!("task", task.id = %id, request.id = request_id);
         let (abort, registration) = AbortHandle::new_pair();
@@ -232,12 +288,16 @@ impl Worker {
             worker: Arc::clone(self),
             id,
             token,
+            is_delivery,
         };
+        if is_delivery {
+            self.deliveries.fetch_add(1, Ordering::Relaxed);
+        }
         let flight = async move {
             landing
                 .worker
                 .application
-                .perform(claimed, &landing.worker.permits)
+                .perform(claimed, &landing.worker.permits, landing.worker.sender.as_deref())
                 .await;
         };
         tokio::spawn(Abortable::new(flight, registration).instrument(span));
@@ -330,6 +390,55 @@ impl Worker {
                     Ok(count) => tracing::debug!(count, "deleted what is past its retention"),
                     Err(error) => {
                         tracing::warn!(%error, "what is past its retention could not be deleted");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nobody waits for a notice that is made a little later; what matters is that many are made at once.
+    async fn make_notices(&self) {
+        const PAUSE: Duration = Duration::from_millis(50);
+        /// How soon a webhook that was made elsewhere is known of.
+        const LONGEST: Duration = Duration::from_secs(1);
+        const POLL: Duration = Duration::from_millis(250);
+        if self.sender.is_none() {
+            return std::future::pending().await;
+        }
+        let (mut seen, mut failing) = (Seen::new(), patience());
+        loop {
+            match self.application.make_notices(&mut seen).await {
+                Ok((0, _)) => tokio::time::sleep(LONGEST).await,
+                Ok((webhooks, more)) => {
+                    failing = patience();
+                    if !more {
+                        self.application.store.wait_for_events(POLL).await;
+                    }
+                    // Many webhooks are many queries.
+                    let queries = u32::try_from(webhooks).unwrap_or(u32::MAX);
+                    tokio::time::sleep(PAUSE.max(Duration::from_millis(2).saturating_mul(queries))).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "notices could not be made");
+                    tokio::time::sleep(failing.next().unwrap_or(LONGEST)).await;
+                }
+            }
+        }
+    }
+
+    async fn seal_audit(&self) {
+        let mut ticks = ticks(self.settings.seal_every);
+        // The first one is at once.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            loop {
+                match self.application.seal_audit(self.settings.seal_every).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "the audit log could not be sealed");
                         break;
                     }
                 }

@@ -36,6 +36,10 @@ uuid_id!(
     PatientId
 );
 uuid_id!(
+    /// Where notices of events are sent.
+    WebhookId
+);
+uuid_id!(
     /// A worker's right to a task; whoever does not hold it cannot change the running task.
     LeaseToken
 );

@@ -10,29 +10,34 @@ mod canonical;
 mod clock;
 mod credential;
 mod eta;
+mod event;
 mod idempotency;
 mod ids;
 mod patient;
+mod position;
 mod precondition;
 mod principal;
 mod refusal;
 mod resource;
 mod task;
+mod webhook;
 mod workspace;
 
-pub use audit::{AuditEntry, AuditOutcome};
+pub use audit::{AuditEntry, AuditOutcome, AuditSeal, Sealing};
 pub use canonical::Fingerprint;
 pub use clock::{Advance, InvalidAdvance};
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
 pub use eta::QueueLoad;
+pub use event::{Event, EventFilter};
 pub use idempotency::{
     IdempotencyKey, KeptAnswer, KeptOutcome, KeyConflict, RequestDigest, RequestFingerprint,
 };
 pub use ids::{
-    CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId, WorkerId,
-    WorkspaceId,
+    CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId,
+    WebhookId, WorkerId, WorkspaceId,
 };
 pub use patient::{LocalPatientId, Patient, WmdaId};
+pub use position::Positions;
 pub use precondition::{Precondition, etag};
 pub use principal::{Actor, Login, LoginKind, Principal, Scope, Scopes, Token, TokenSubject};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
@@ -45,6 +50,7 @@ pub use task::{
     RefusedTaskCommand, RetryPolicy, Settled, Tally, Target, TargetKind, Task, TaskCommand, TaskCommandKind,
     TaskEffect, TaskFacts, TaskKind, TaskState, TaskStatus, TaskTransition,
 };
+pub use webhook::{SigningSecret, Webhook, WebhookUrl, is_public};
 pub use workspace::{Workspace, WorkspaceOptions};
 
 /// The instant all of Caretrack reckons with: UTC, cut to microseconds by the clock that made it.

@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
     Hash,
     strum::Display,
     strum::EnumString,
+    strum::EnumCount,
     strum::EnumIter,
     strum::IntoStaticStr,
 )]
@@ -44,6 +45,19 @@ pub enum TaskKind {
     /// One write of one resource.
     #[strum(serialize = "registry.write")]
     RegistryWrite,
+    /// One notice to one webhook.
+    #[strum(serialize = "webhook.deliver")]
+    WebhookDeliver,
+}
+
+impl TaskKind {
+    /// Whether others are told of its tasks. Telling is not told of, or there would be no end of it.
+    pub fn is_told(self) -> bool {
+        match self {
+            Self::RegistryWrite => true,
+            Self::WebhookDeliver => false,
+        }
+    }
 }
 
 /// What is settled when a task is accepted, and never changes.

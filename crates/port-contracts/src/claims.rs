@@ -70,9 +70,9 @@ async fn a_claim_leases_the_task(world: World) -> Outcome {
 /// That a worker takes a task is no news.
 async fn a_claim_announces_nothing(world: World) -> Outcome {
     world.accept(facts(1, 0)).await?;
-    let before = world.list_events(OURS, 0, 9).await?;
+    let before = world.list_events(OURS, 0, i64::MAX, 9).await?;
     world.take_one(at(1)).await?;
-    assert_eq!(world.list_events(OURS, 0, 9).await?, before);
+    assert_eq!(world.list_events(OURS, 0, i64::MAX, 9).await?, before);
     assert_eq!(world.list_audit(Some(OURS), None, 9).await?, []);
     Ok(())
 }
@@ -167,7 +167,7 @@ async fn a_busy_workspace_leaves_room_for_another(world: World) -> Outcome {
 async fn a_claim_takes_only_its_kinds(world: World) -> Outcome {
     world.accept(facts(1, 0)).await?;
     let claim = Claim {
-        kinds: Vec::new(),
+        kinds: std::collections::BTreeMap::new(),
         limit: 5,
         now: at(1),
         lease: lease(0x70, at(1)),

@@ -281,11 +281,11 @@ async fn a_performed_task_comes_back_done(world: World) -> Outcome {
     let settled: Vec<_> = operations(2).into_iter().map(|o| succeeded(o, at(0))).collect();
     assert_eq!(world.operations(OURS, task_id(1), 0, 9).await?, settled);
     assert_eq!(world.take_ids(at(1)).await?, []);
-    let events = world.list_events(OURS, 0, 9).await?;
+    let events = world.list_events(OURS, 0, i64::MAX, 9).await?;
     assert_eq!(events.len(), 1);
     assert_eq!(
         events[0].event,
-        caretrack_ports::Event::Task {
+        caretrack_domain::Event::Task {
             id: task_id(1),
             kind: KIND,
             status: TaskStatus::Succeeded,

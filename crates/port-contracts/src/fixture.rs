@@ -61,14 +61,18 @@ const ALL: &[&[Contract]] = &[
     crate::facts_round_trips::CONTRACTS,
     crate::endings::CONTRACTS,
     crate::pruning::CONTRACTS,
+    crate::settled::CONTRACTS,
+    crate::webhooks::CONTRACTS,
 ];
 
-/// Runs every contract against every fixture; the arguments are those of any test binary.
-pub fn run(fixtures: Vec<Arc<dyn Fixture>>) -> ExitCode {
+/// Runs every contract against every fixture, and what an adapter has to prove beside; the arguments are those of
+/// any test binary.
+pub fn run(fixtures: Vec<Arc<dyn Fixture>>, beside: Vec<Trial>) -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = fixtures
         .into_iter()
         .flat_map(|fixture| trials(&fixture))
+        .chain(beside)
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

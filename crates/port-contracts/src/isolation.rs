@@ -6,8 +6,9 @@ use crate::samples::{
     resource, resource_key, task_id,
 };
 use crate::world::{World, assert_conflict, ids};
+use caretrack_domain::Event;
 use caretrack_domain::{AuditOutcome, Definition, OrderingKey, PatientId, Source, TaskFacts, WorkspaceId};
-use caretrack_ports::{Event, PatientRef, Place, TaskFilter};
+use caretrack_ports::{PatientRef, Place, TaskFilter};
 use uuid::Uuid;
 
 pub(crate) const CONTRACTS: &[Contract] = &[
@@ -101,7 +102,10 @@ async fn no_list_shows_another_workspace(world: World) -> Outcome {
         );
         is("patients", world.list_patients(workspace, None, 9).await?.len());
         is("audit", world.list_audit(Some(workspace), None, 9).await?.len());
-        is("events", world.list_events(workspace, 0, 9).await?.len());
+        is(
+            "events",
+            world.list_events(workspace, 0, i64::MAX, 9).await?.len(),
+        );
     }
     Ok(())
 }
@@ -170,7 +174,7 @@ async fn figures_count_one_workspace(world: World) -> Outcome {
     assert_eq!(figures.iter().map(|f| f.queued).collect::<Vec<_>>(), [1]);
     let shown = world.list_tasks(THEIRS, TaskFilter::default(), 9).await?;
     assert_eq!(ids(&shown), [task_id(3)]);
-    let events = world.list_events(THEIRS, 0, 9).await?;
+    let events = world.list_events(THEIRS, 0, i64::MAX, 9).await?;
     let told = events.iter().map(|entry| entry.event);
     assert!(told.eq([Event::Task {
         id: task_id(3),

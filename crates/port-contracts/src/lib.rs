@@ -30,8 +30,10 @@ mod pruning;
 mod records;
 mod round_trips;
 mod samples;
+mod settled;
 mod snapshot;
 mod waits;
+mod webhooks;
 mod world;
 
 pub use fixture::{Backend, Fixture, run};

@@ -37,7 +37,7 @@ const TOKEN: u128 = 0x71;
 /// Makes an offer; says whether the engine takes it up. One that does not always says there may be more.
 fn offer(world: &World, limit: usize) -> bool {
     let claim = Claim {
-        kinds: vec![KIND],
+        kinds: [(KIND, usize::MAX)].into(),
         limit,
         now: at(0),
         lease: lease(TOKEN, at(0)),

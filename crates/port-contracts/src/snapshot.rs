@@ -2,11 +2,12 @@
 
 use crate::fixture::Backend;
 use crate::samples::{KIND, key};
+use caretrack_domain::Event;
 use caretrack_domain::{
     AuditEntry, Credential, Definition, Instant, Operation, Patient, ResourceKey, Source, StoredResource,
     Task, TaskId, Workspace, WorkspaceId,
 };
-use caretrack_ports::{Event, QueueFigures, StoreError, TaskFilter};
+use caretrack_ports::{QueueFigures, StoreError, TaskFilter};
 use std::collections::BTreeMap;
 
 const EVERYTHING: usize = 100_000;
@@ -78,7 +79,7 @@ async fn of_workspace(
     let live = store.list_resources(workspace, &source, &of, None, EVERYTHING);
     let load = store.queue_load(workspace, KIND, now).await?;
     let audit = store.list_audit(Some(workspace), None, EVERYTHING).await?;
-    let events = store.list_events(workspace, 0, EVERYTHING).await?;
+    let events = store.list_events(workspace, 0, i64::MAX, EVERYTHING).await?;
     Ok(OfWorkspace {
         tasks,
         records,

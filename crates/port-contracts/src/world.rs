@@ -90,7 +90,7 @@ impl World {
     /// Claims with the lease of `token`.
     pub(crate) async fn take(&self, limit: usize, token: u128, now: Instant) -> Result<Claimed, StoreError> {
         let claim = Claim {
-            kinds: vec![KIND],
+            kinds: [(KIND, limit)].into(),
             limit,
             now,
             lease: lease(token, now),

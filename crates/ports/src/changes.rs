@@ -1,10 +1,10 @@
 //! The one way to write: collect what is to change, commit it at once, all or nothing.
 
 use caretrack_domain::{
-    Actor, Advance, AuditEntry, AuditOutcome, Credential, CredentialId, Definition, IdempotencyKey, Instant,
-    KeptOutcome, NewTask, Operation, Patient, PatientId, Principal, RequestFingerprint, RequestId, Resource,
-    ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId, TaskKind, TaskStatus, TaskTransition,
-    Workspace, WorkspaceId,
+    Actor, Advance, AuditEntry, AuditOutcome, AuditSeal, Credential, CredentialId, Definition, Event,
+    IdempotencyKey, Instant, KeptOutcome, NewTask, Operation, Patient, Principal, RequestFingerprint,
+    RequestId, Resource, ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId, TaskKind,
+    TaskTransition, Webhook, WebhookId, Workspace, WorkspaceId,
 };
 use time::Duration;
 
@@ -109,16 +109,24 @@ pub struct Pause {
     pub paused: bool,
 }
 
-/// What others may want to hear of a commit; the outbox keeps it in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    Task {
-        id: TaskId,
-        kind: TaskKind,
-        status: TaskStatus,
+/// What becomes of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookChange {
+    Added(Webhook),
+    /// The events up to there are settled: the notices of them are in the same commit. Expects the position seen,
+    /// so that of two that settle the same events one meets a conflict.
+    Moved {
+        id: WebhookId,
+        expected: i64,
+        to: i64,
     },
-    Patient {
-        id: PatientId,
+    /// If it is still there.
+    Disabled {
+        id: WebhookId,
+        at: Instant,
+    },
+    Removed {
+        id: WebhookId,
     },
 }
 
@@ -150,7 +158,12 @@ pub struct Parts {
     pub idempotency: Option<IdempotencyRecord>,
     /// How far the clock of the domain is moved ahead.
     pub clock_step: Duration,
+    pub webhooks: Vec<(WorkspaceId, WebhookChange)>,
+    /// Secrets of the store's own, by name: added unless there already.
+    pub secrets: Vec<(&'static str, [u8; 32])>,
     pub audit: Vec<AuditEntry>,
+    /// The next links of the audit's chain; a number that is taken is a conflict.
+    pub seals: Vec<AuditSeal>,
     pub events: Vec<(WorkspaceId, Instant, Event)>,
 }
 
@@ -281,7 +294,22 @@ impl Changes {
         self.parts.clock_step += by.length();
     }
 
+    pub fn change_webhook(&mut self, workspace: WorkspaceId, change: WebhookChange) {
+        self.parts.webhooks.push((workspace, change));
+    }
+
+    pub fn ensure_secret(&mut self, name: &'static str, secret: [u8; 32]) {
+        self.parts.secrets.push((name, secret));
+    }
+
+    pub fn seal_audit(&mut self, seal: AuditSeal) {
+        self.parts.seals.push(seal);
+    }
+
     fn announce_task(&mut self, task: &Task) {
+        if !task.facts().kind.is_told() {
+            return;
+        }
         let event = Event::Task {
             id: task.id(),
             kind: task.facts().kind,

@@ -7,19 +7,25 @@ mod changes;
 mod observer;
 mod queue;
 mod secrets;
+mod sender;
 mod store;
+mod told;
 
 pub use changes::{
-    Admission, Author, Changes, Committed, Event, IdempotencyRecord, NewCredential, Parts, PatientWrite,
-    Pause, Place, ResourceWrite,
+    Admission, Author, Changes, Committed, IdempotencyRecord, NewCredential, Parts, PatientWrite, Pause,
+    Place, ResourceWrite, WebhookChange,
 };
 pub use observer::{Ending, Observed, Observer, Unobserved};
 pub use queue::{Claim, Claimed, ClaimedTask, Handed, OPERATIONS_AT_ONCE, TaskQueue};
 pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifier};
+pub use sender::{Notice, SendFault, WebhookSender};
 pub use store::{
-    AuditRepository, Backlog, ClockRepository, CredentialRepository, IdempotencyRepository, OutboxEntry,
-    OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention,
-    Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
+    Backlog, ClockRepository, CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository,
+    QueueFigures, Remembered, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
+    WorkspaceRepository,
+};
+pub use told::{
+    AuditRepository, AuditTrail, OutboxEntry, OutboxRepository, OutboxSpan, Settled, WebhookRepository,
 };
 
 use caretrack_domain::Instant;

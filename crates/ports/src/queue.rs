@@ -3,6 +3,7 @@
 use crate::StoreError;
 use async_trait::async_trait;
 use caretrack_domain::{Instant, Lease, LeaseToken, Operation, Task, TaskId, TaskKind};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How many operations a claim brings along with each task; the rest are read in steps.
@@ -11,8 +12,8 @@ pub const OPERATIONS_AT_ONCE: usize = 64;
 /// A worker's wish for work.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// The kinds the worker has handlers for.
-    pub kinds: Vec<TaskKind>,
+    /// The kinds the worker has handlers for, and how many of each it takes at most.
+    pub kinds: BTreeMap<TaskKind, usize>,
     pub limit: usize,
     pub now: Instant,
     /// What each claimed task gets; one claim, one token.

@@ -1,11 +1,11 @@
 //! The store: commits changes, and reads what was committed.
 
-use crate::{Changes, Committed, Event};
+use crate::{AuditRepository, AuditTrail, Changes, Committed, OutboxRepository, WebhookRepository};
 use async_trait::async_trait;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, IdempotencyKey, Instant, KeptOutcome, Key, Operation,
-    Patient, PatientId, QueueLoad, RecordId, RequestFingerprint, ResourceKey, SecretHash, Source,
-    StoredResource, Task, TaskId, TaskKind, TaskStatus, WmdaId, Workspace, WorkspaceId,
+    Credential, CredentialId, Definition, IdempotencyKey, Instant, KeptOutcome, Key, Operation, Patient,
+    PatientId, QueueLoad, RecordId, RequestFingerprint, ResourceKey, SecretHash, Source, StoredResource,
+    Task, TaskId, TaskKind, TaskStatus, WmdaId, Workspace, WorkspaceId,
 };
 use std::error::Error;
 use time::Duration;
@@ -36,15 +36,20 @@ pub trait Store:
     + CredentialRepository
     + PatientRepository
     + AuditRepository
+    + AuditTrail
     + OutboxRepository
     + IdempotencyRepository
     + ClockRepository
+    + WebhookRepository
 {
     /// Applies all of it or nothing. Durable, and seen by every reader, when it returns.
     async fn commit(&self, changes: Changes) -> Result<Committed, StoreError>;
 
     /// Whether it can be read and has the schema this program needs.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// The store's own secret of that name, if it has one yet.
+    async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError>;
 
     /// Deletes what is past its retention, at most `limit` tasks and as many idempotency keys; answers how
     /// many of either, whichever are more.
@@ -151,6 +156,15 @@ pub trait TaskRepository: Send + Sync {
     /// Of all workspaces, for the figures of the engine; every kind there is.
     async fn backlog(&self, now: Instant) -> Result<Vec<Backlog>, StoreError>;
 
+    /// How many tasks are in the lanes of the ordering keys that begin with `prefix`; counts no further than
+    /// `most`.
+    async fn count_in_lanes(
+        &self,
+        workspace: WorkspaceId,
+        prefix: &str,
+        most: usize,
+    ) -> Result<usize, StoreError>;
+
     /// What is ahead of a new task of that kind; cheap, and counts no further than it must for an estimate.
     async fn queue_load(
         &self,
@@ -251,37 +265,6 @@ pub trait PatientRepository: Send + Sync {
         after: Option<PatientId>,
         limit: usize,
     ) -> Result<Vec<Patient>, StoreError>;
-}
-
-#[async_trait]
-pub trait AuditRepository: Send + Sync {
-    /// Newest first, with their numbers, before `before`; of no workspace are those of callers who could not
-    /// be told.
-    async fn list_audit(
-        &self,
-        workspace: Option<WorkspaceId>,
-        before: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
-}
-
-/// One event, as the outbox keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxEntry {
-    pub number: i64,
-    pub at: Instant,
-    pub event: Event,
-}
-
-#[async_trait]
-pub trait OutboxRepository: Send + Sync {
-    /// In the order they were committed, after `after`.
-    async fn list_events(
-        &self,
-        workspace: WorkspaceId,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<OutboxEntry>, StoreError>;
 }
 
 /// What was answered under an idempotency key.

@@ -120,13 +120,13 @@ async fn until_imported(api: &Api) {
             .unwrap()
             .clone()
     };
-    let seen = newest().await[0]["number"].as_i64();
+    let seen = newest().await[0]["at"].as_str().map(str::to_owned);
     until("the import goes on", LONG, async || {
         let of_import = |entry: &Value| entry["target"].as_str().unwrap().starts_with("fhir-");
         let found = newest()
             .await
             .iter()
-            .any(|entry| of_import(entry) && entry["number"].as_i64() > seen);
+            .any(|entry| of_import(entry) && entry["at"].as_str() > seen.as_deref());
         found.then_some(())
     })
     .await;

@@ -98,7 +98,7 @@ async fn all_data_is_imported_and_the_second_time_everything_is_unchanged(engine
     let all = resources().len() as u64;
     let first = import(&api, &folder, &data(), &[]).await.ended_with(0);
     assert_eq!(counts(&first), [all, 0, 0, 0]);
-    let tasks = async || api.get("/ops/v1/audit?limit=1").await.is(200).json()["items"][0]["number"].clone();
+    let tasks = async || api.get("/ops/v1/audit?limit=1").await.is(200).json()["items"][0]["id"].clone();
     let before = tasks().await;
     let second = import(&api, &folder, &data(), &[]).await.ended_with(0);
     assert_eq!(counts(&second), [0, all, 0, 0]);

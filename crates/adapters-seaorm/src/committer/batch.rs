@@ -2,7 +2,7 @@
 
 use super::sheet::Sheet;
 use super::tables::Texts;
-use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, writes::Writes};
+use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, marks, writes::Writes};
 use crate::error::BatchError;
 use crate::offers::Starting;
 use crate::sql::Sql;
@@ -154,6 +154,9 @@ async fn commit_all(
     }
     keys.free(tx).await?;
     let ready = writes.write(tx, known).await?;
+    for (parts, _) in commits.iter().zip(&passed).filter(|(_, passed)| **passed) {
+        marks::write(tx, parts).await?;
+    }
     let freed = lanes.free(tx).await?;
     Ok(CommitAll {
         results,

@@ -5,7 +5,8 @@ use crate::error::BatchError;
 use crate::rows::{micros, task};
 use crate::sql::runs;
 use caretrack_domain::{
-    Instant, LeaseToken, Operation, Task, TaskCommand, TaskId, TaskStatus, TaskTransition, WorkspaceId,
+    Instant, LeaseToken, Operation, Task, TaskCommand, TaskId, TaskKind, TaskStatus, TaskTransition,
+    WorkspaceId,
 };
 use caretrack_ports::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE};
 use sea_orm::Value;
@@ -22,12 +23,16 @@ pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim, begun: Instant) -> Result<
     let queues = ready_queues(tx, claim, now).await?;
     // Queues take turns: none is starved by one that is always full.
     let share = claim.limit.div_ceil(queues.len().max(1));
+    let mut left = claim.kinds.clone();
     for (workspace, kind) in queues {
-        let room = share.min(claim.limit - tasks.len());
+        let Some(left) = left.get_mut(&kind) else { continue };
+        let room = share.min(claim.limit - tasks.len()).min(*left);
         if room == 0 {
-            break;
+            continue;
         }
-        tasks.extend(oldest(tx, workspace, &kind, now, room).await?);
+        let found = oldest(tx, workspace, kind, now, room).await?;
+        *left -= found.len().min(*left);
+        tasks.extend(found);
     }
     let mut claimed = Vec::with_capacity(tasks.len());
     for task in tasks {
@@ -92,10 +97,10 @@ async fn ready_queues(
     tx: &Tx<'_>,
     claim: &Claim,
     now: i64,
-) -> Result<Vec<(WorkspaceId, String)>, BatchError> {
+) -> Result<Vec<(WorkspaceId, TaskKind)>, BatchError> {
     let sql = tx
         .sql("SELECT workspace_id, kind FROM queues WHERE NOT paused AND kind IN (")
-        .list(claim.kinds.iter().map(ToString::to_string))
+        .list(claim.kinds.keys().map(ToString::to_string))
         .push(
             ") AND EXISTS (SELECT 1 FROM tasks WHERE tasks.workspace_id = queues.workspace_id \
              AND tasks.kind = queues.kind AND ready_at <= ",
@@ -104,10 +109,11 @@ async fn ready_queues(
         .push(")");
     let mut queues = Vec::new();
     for row in tx.query(sql).await? {
-        queues.push((
-            WorkspaceId(row.try_get_by_index::<Uuid>(0)?),
-            row.try_get_by_index(1)?,
-        ));
+        let kind: String = row.try_get_by_index(1)?;
+        // It is one of those asked for.
+        if let Ok(kind) = kind.parse() {
+            queues.push((WorkspaceId(row.try_get_by_index::<Uuid>(0)?), kind));
+        }
     }
     if !queues.is_empty() {
         let turn = usize::try_from(now).unwrap_or_default() % queues.len();
@@ -119,7 +125,7 @@ async fn ready_queues(
 async fn oldest(
     tx: &Tx<'_>,
     workspace: WorkspaceId,
-    kind: &str,
+    kind: TaskKind,
     now: i64,
     limit: usize,
 ) -> Result<Vec<Task>, BatchError> {
@@ -129,7 +135,7 @@ async fn oldest(
         .push(" FROM tasks WHERE workspace_id = ")
         .bind(workspace.0)
         .push(" AND kind = ")
-        .bind(kind)
+        .bind(kind.to_string())
         .push(" AND ready_at <= ")
         .bind(now)
         .push(" ORDER BY ready_at, place LIMIT ")
@@ -150,7 +156,7 @@ async fn next_at(tx: &Tx<'_>, claim: &Claim, now: i64) -> Result<Option<Instant>
         )
         .bind(now)
         .push(")) FROM queues WHERE NOT paused AND kind IN (")
-        .list(claim.kinds.iter().map(ToString::to_string))
+        .list(claim.kinds.keys().map(ToString::to_string))
         .push(")");
     let rows = tx.query(sql).await?;
     let micros: Option<i64> = rows

@@ -1,6 +1,7 @@
 //! What the changes of a batch rely on, read once and judged in order.
 
 use super::batch::Tx;
+use super::marks::Marks;
 use crate::error::BatchError;
 use crate::rows::resource;
 use crate::sql::runs;
@@ -17,6 +18,7 @@ pub(super) struct Fences {
     patients: HashMap<PatientId, i64>,
     /// Those to be revoked that are there.
     credentials: HashSet<(WorkspaceId, CredentialId)>,
+    marks: Marks,
 }
 
 #[derive(Clone, Copy)]
@@ -107,6 +109,7 @@ impl Fences {
                     .insert((WorkspaceId(workspace), CredentialId(id)));
             }
         }
+        fences.marks = Marks::load(tx, commits).await?;
         Ok(fences)
     }
 
@@ -135,9 +138,10 @@ impl Fences {
             NewCredential::Added(_) => true,
             NewCredential::Revoked { workspace, id, .. } => self.credentials.contains(&(*workspace, *id)),
         });
-        if !(tasks && receipts && resources && patients && credentials) {
+        if !(tasks && receipts && resources && patients && credentials && self.marks.hold(parts)) {
             return false;
         }
+        self.marks.pass(parts);
         for transition in &parts.transitions {
             if let Some(fence) = self.tasks.get_mut(&transition.task().id()) {
                 fence.revision = TOUCHED;

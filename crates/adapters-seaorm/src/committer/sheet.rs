@@ -1,7 +1,7 @@
 //! The rows of one `Changes`, made by the task that asks for the commit: they are not on the committing task's
 //! time. What only the batch can tell, numbers and what is blocked, is filled in there.
 
-use crate::rows::{micros, records, resource, task};
+use crate::rows::{micros, records, resource, task, told};
 use caretrack_domain::{Instant, Operation, Receipt, ReceiptStatus, TaskEffect, TaskId, WorkspaceId};
 use caretrack_ports::{NewCredential, Parts};
 use sea_orm::Value;
@@ -57,9 +57,9 @@ impl Sheet {
             outbox: parts
                 .events
                 .iter()
-                .map(|(workspace, at, event)| records::outbox_values(*workspace, *at, *event))
+                .map(|(workspace, at, event)| told::outbox_values(*workspace, *at, *event))
                 .collect(),
-            audit: parts.audit.iter().map(records::audit_values).collect(),
+            audit: parts.audit.iter().map(told::audit_values).collect(),
             ..Self::default()
         };
         for new in &parts.new_tasks {

@@ -8,7 +8,7 @@
 use super::batch::Tx;
 use super::sheet::Rows;
 use crate::error::BatchError;
-use crate::rows::{idempotency, records, resource, task};
+use crate::rows::{idempotency, records, resource, task, told};
 use crate::sql::{LONGEST_RUN, placeholders};
 use sea_orm::{DbBackend, Statement, Value};
 use std::collections::HashMap;
@@ -76,8 +76,8 @@ static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
         insert("operations", &task::OPERATION_COLUMNS, Replace { key: 2 }),
         insert("patients", &records::PATIENT_COLUMNS, Refuse),
         insert("patients", &records::PATIENT_COLUMNS, Replace { key: 1 }),
-        insert("outbox", &records::OUTBOX_COLUMNS[1..], Refuse),
-        insert("audit", &records::AUDIT_COLUMNS[1..], Refuse),
+        insert("outbox", &told::OUTBOX_COLUMNS[1..], Refuse),
+        insert("audit", &told::AUDIT_COLUMNS[1..], Refuse),
         insert("idempotency", &idempotency::COLUMNS, Refuse),
     ]
 });

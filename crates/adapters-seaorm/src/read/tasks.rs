@@ -6,7 +6,7 @@ use crate::error::store_error;
 use crate::rows::{micros, task};
 use crate::sql::Sql;
 use async_trait::async_trait;
-use caretrack_domain::{Instant, Operation, QueueLoad, Task, TaskId, TaskKind, WorkspaceId};
+use caretrack_domain::{Instant, Operation, OrderingKey, QueueLoad, Task, TaskId, TaskKind, WorkspaceId};
 use caretrack_ports::{Backlog, QueueFigures, StoreError, TaskFilter, TaskRepository};
 use std::collections::HashMap;
 use time::Duration;
@@ -84,6 +84,22 @@ impl TaskRepository for SeaStore {
             .bind(micros(now))
             .push(" ORDER BY lease_until");
         self.read_all(limited(sql, limit), task::read).await
+    }
+
+    async fn count_in_lanes(
+        &self,
+        workspace: WorkspaceId,
+        prefix: &str,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        let first = task::lane(workspace, &OrderingKey(prefix.to_owned()));
+        let sql = self
+            .sql("SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE lane >= ")
+            .bind(first.as_str())
+            .push(" AND lane < ")
+            .bind(format!("{first}\u{10ffff}"));
+        let count = self.count(limited(sql, most).push(") AS waiting")).await?;
+        Ok(usize::try_from(count).unwrap_or(most))
     }
 
     async fn queue_figures(

@@ -1,14 +1,12 @@
-//! Workspaces, credentials, patients, audit entries, outbox entries.
+//! Workspaces, credentials, patients.
 
-use super::{Row, bytes, credential_of, json, micros, subject_of};
-use crate::error::corrupt;
+use super::{Row, bytes, json, micros};
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, CredentialKind, Instant, Key, LocalPatientId, PasswordHash,
-    Patient, PatientId, RequestId, Scopes, SecretHash, StoredSecret, TaskId, WmdaId, Workspace, WorkspaceId,
+    Credential, CredentialId, CredentialKind, Key, LocalPatientId, PasswordHash, Patient, PatientId, Scopes,
+    SecretHash, StoredSecret, WmdaId, Workspace, WorkspaceId,
 };
-use caretrack_ports::{Event, OutboxEntry, StoreError};
+use caretrack_ports::StoreError;
 use sea_orm::{QueryResult, Value};
-use uuid::Uuid;
 
 pub(crate) const WORKSPACE_COLUMNS: [&str; 4] = ["id", "key", "options", "created_at"];
 
@@ -131,89 +129,4 @@ pub(crate) fn read_patient(result: &QueryResult) -> Result<Patient, StoreError> 
         created_at: row.instant()?,
         revision: row.take()?,
     })
-}
-
-/// All but the number, which the engine gives.
-pub(crate) const AUDIT_COLUMNS: [&str; 9] = [
-    "number",
-    "at",
-    "workspace_id",
-    "actor",
-    "subject",
-    "request_id",
-    "action",
-    "target",
-    "outcome",
-];
-
-pub(crate) fn audit_values(entry: &AuditEntry) -> Vec<Value> {
-    vec![
-        micros(entry.at).into(),
-        entry.workspace.map(|id| id.0).into(),
-        credential_of(entry.actor.as_ref()),
-        subject_of(entry.actor.as_ref()),
-        entry.request_id.as_str().into(),
-        entry.action.clone().into(),
-        entry.target.clone().into(),
-        entry.outcome.to_string().into(),
-    ]
-}
-
-pub(crate) fn read_audit(result: &QueryResult) -> Result<(i64, AuditEntry), StoreError> {
-    let mut row = Row::new("audit", &AUDIT_COLUMNS, result);
-    let number = row.take()?;
-    let entry = AuditEntry {
-        at: row.instant()?,
-        workspace: row.maybe_uuid(WorkspaceId)?,
-        actor: row.actor()?,
-        request_id: row.text(RequestId::parse)?,
-        action: row.take()?,
-        target: row.take()?,
-        outcome: row.word()?,
-    };
-    Ok((number, entry))
-}
-
-pub(crate) const OUTBOX_COLUMNS: [&str; 7] = [
-    "number",
-    "workspace_id",
-    "at",
-    "subject",
-    "subject_id",
-    "kind",
-    "status",
-];
-
-pub(crate) fn outbox_values(workspace: WorkspaceId, at: Instant, event: Event) -> Vec<Value> {
-    let (subject, id, kind, status) = match event {
-        Event::Task { id, kind, status } => ("task", id.0, Some(kind.to_string()), Some(status.to_string())),
-        Event::Patient { id } => ("patient", id.0, None, None),
-    };
-    vec![
-        workspace.0.into(),
-        micros(at).into(),
-        subject.into(),
-        id.into(),
-        kind.into(),
-        status.into(),
-    ]
-}
-
-pub(crate) fn read_outbox(result: &QueryResult) -> Result<OutboxEntry, StoreError> {
-    let mut row = Row::new("outbox", &OUTBOX_COLUMNS, result);
-    let number = row.take()?;
-    let _workspace: Uuid = row.take()?;
-    let at = row.instant()?;
-    let subject: String = row.take()?;
-    let id: Uuid = row.take()?;
-    let event = match subject.as_str() {
-        "task" => Event::Task {
-            id: TaskId(id),
-            kind: row.word()?,
-            status: row.word()?,
-        },
-        "patient" => Event::Patient { id: PatientId(id) },
-        other => return Err(corrupt("outbox", "subject", other)),
-    };
-    Ok(OutboxEntry { number, at, event })
 }

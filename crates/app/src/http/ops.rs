@@ -2,6 +2,7 @@
 
 mod clock;
 mod credentials;
+mod events;
 mod patients;
 mod problem;
 mod queues;
@@ -9,6 +10,7 @@ mod records;
 mod shapes;
 mod tasks;
 mod view;
+mod webhooks;
 mod whoami;
 
 pub use problem::{ProblemDetails, fault, render};
@@ -40,6 +42,10 @@ pub static DIALECT: Dialect = Dialect {
             credentials::list,
             credentials::add,
             credentials::revoke,
+            events::listen,
+            webhooks::list,
+            webhooks::add,
+            webhooks::remove,
             tasks::list,
             tasks::find,
             tasks::cancel,

@@ -171,7 +171,7 @@ async fn leases_do_not_run_out_by_a_move() {
         .unwrap();
     let now = world.app.system_now();
     let claim = Claim {
-        kinds: vec![TaskKind::RegistryWrite],
+        kinds: [(TaskKind::RegistryWrite, usize::MAX)].into(),
         limit: 1,
         now,
         lease: Lease {

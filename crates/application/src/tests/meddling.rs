@@ -3,20 +3,21 @@
 use async_trait::async_trait;
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_domain::{
-    AuditEntry, Credential, CredentialId, Definition, IdempotencyKey, Instant, Key, Operation, Patient,
-    PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId, TaskKind,
-    Workspace, WorkspaceId,
+    AuditEntry, AuditSeal, Credential, CredentialId, Definition, IdempotencyKey, Instant, Key, Operation,
+    Patient, PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId,
+    TaskKind, Webhook, WebhookId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
-    IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository, QueueFigures,
-    Remembered, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
-    WorkspaceRepository,
+    AuditRepository, AuditTrail, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
+    IdempotencyRepository, OutboxEntry, OutboxRepository, OutboxSpan, PatientRef, PatientRepository,
+    QueueFigures, Remembered, ResourceRepository, Retention, Settled, Store, StoreError, TaskFilter,
+    TaskRepository, WebhookRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -62,6 +63,10 @@ impl Store for MeddlingStore {
 
     async fn check(&self) -> Result<()> {
         self.inner.check().await
+    }
+
+    async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>> {
+        self.inner.find_secret(name).await
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize> {
@@ -126,6 +131,10 @@ impl TaskRepository for MeddlingStore {
 
     async fn expired_tasks(&self, now: Instant, limit: usize) -> Result<Vec<Task>> {
         self.inner.expired_tasks(now, limit).await
+    }
+
+    async fn count_in_lanes(&self, w: WorkspaceId, prefix: &str, most: usize) -> Result<usize> {
+        self.inner.count_in_lanes(w, prefix, most).await
     }
 
     async fn queue_figures(&self, w: WorkspaceId, now: Instant) -> Result<Vec<QueueFigures>> {
@@ -210,8 +219,61 @@ impl AuditRepository for MeddlingStore {
 
 #[async_trait]
 impl OutboxRepository for MeddlingStore {
-    async fn list_events(&self, w: WorkspaceId, after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
-        self.inner.list_events(w, after, limit).await
+    async fn list_events(
+        &self,
+        w: WorkspaceId,
+        after: i64,
+        upto: i64,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>> {
+        self.inner.list_events(w, after, upto, limit).await
+    }
+
+    async fn read_events(&self, after: i64, limit: usize) -> Result<Settled<(WorkspaceId, OutboxEntry)>> {
+        self.inner.read_events(after, limit).await
+    }
+
+    async fn outbox_span(&self) -> Result<OutboxSpan> {
+        self.inner.outbox_span().await
+    }
+
+    async fn wait_for_events(&self, longest: Duration) {
+        self.inner.wait_for_events(longest).await;
+    }
+}
+
+#[async_trait]
+impl WebhookRepository for MeddlingStore {
+    async fn find_webhook(&self, w: WorkspaceId, id: WebhookId) -> Result<Option<Webhook>> {
+        self.inner.find_webhook(w, id).await
+    }
+
+    async fn list_webhooks(
+        &self,
+        w: WorkspaceId,
+        after: Option<WebhookId>,
+        limit: usize,
+    ) -> Result<Vec<Webhook>> {
+        self.inner.list_webhooks(w, after, limit).await
+    }
+
+    async fn active_webhooks(&self) -> Result<Vec<Webhook>> {
+        self.inner.active_webhooks().await
+    }
+}
+
+#[async_trait]
+impl AuditTrail for MeddlingStore {
+    async fn read_audit(&self, after: i64, limit: usize) -> Result<Settled<(i64, AuditEntry)>> {
+        self.inner.read_audit(after, limit).await
+    }
+
+    async fn list_seals(&self, after: i64, limit: usize) -> Result<Vec<AuditSeal>> {
+        self.inner.list_seals(after, limit).await
+    }
+
+    async fn last_seal(&self) -> Result<Option<AuditSeal>> {
+        self.inner.last_seal().await
     }
 }
 

@@ -13,6 +13,7 @@ use caretrack_domain::{
 };
 use caretrack_ports::{
     Claims, Clock, HashingError, IdGenerator, PasswordHasher, TaskRepository, TokenError, TokenVerifier,
+    WebhookSender,
 };
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
@@ -210,6 +211,15 @@ impl World {
         (stop, tokio::spawn(Arc::new(worker).run(stopped)))
     }
 
+    pub fn start_worker_that_sends(
+        &self,
+        sender: Arc<dyn WebhookSender>,
+    ) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+        let worker = Worker::new(Arc::clone(&self.app), worker_settings()).sending(sender);
+        let (stop, stopped) = watch::channel(false);
+        (stop, tokio::spawn(Arc::new(worker).run(stopped)))
+    }
+
     /// Lets a worker run until there is nothing left to do.
     pub async fn work(&self) {
         let (stop, running) = self.start_worker();
@@ -261,6 +271,7 @@ pub fn worker_settings() -> WorkerSettings {
         reap_every: Duration::from_millis(250),
         prune_every: Duration::from_mins(1),
         retention: Duration::from_mins(10),
+        seal_every: Duration::from_secs(10),
         grace: Duration::from_secs(5),
     }
 }

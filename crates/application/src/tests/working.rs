@@ -156,7 +156,7 @@ async fn claim_and_fall_silent(world: &World, lease: Duration) {
         until: now + lease,
     };
     let claim = Claim {
-        kinds: vec![TaskKind::RegistryWrite],
+        kinds: [(TaskKind::RegistryWrite, usize::MAX)].into(),
         limit: 100,
         now,
         lease,

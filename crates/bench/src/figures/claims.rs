@@ -127,7 +127,7 @@ impl Queue {
         let now = self.filler.later();
         let token = LeaseToken(self.filler.id());
         let claim = Claim {
-            kinds: vec![TaskKind::RegistryWrite],
+            kinds: [(TaskKind::RegistryWrite, usize::MAX)].into(),
             limit: AT_ONCE,
             now,
             lease: Lease {

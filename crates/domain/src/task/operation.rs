@@ -20,6 +20,8 @@ pub enum Action {
     Upsert,
     Update,
     Delete,
+    /// Told to somebody.
+    Deliver,
 }
 
 #[derive(
@@ -37,6 +39,7 @@ pub enum Action {
 pub enum TargetKind {
     Resource,
     Relationship,
+    Webhook,
 }
 
 /// The record an operation is about.

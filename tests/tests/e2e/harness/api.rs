@@ -139,6 +139,15 @@ impl Call {
         self.header("Prefer", "respond-async")
     }
 
+    /// The answer's head; its body is still to come.
+    pub async fn begin(self) -> reqwest::Response {
+        let what = self.what;
+        match self.request.send().await {
+            Ok(response) => response,
+            Err(error) => panic!("{what}: no answer: {error:?}"),
+        }
+    }
+
     /// The answer, or that there was none.
     pub async fn attempt(self) -> Result<Answer, reqwest::Error> {
         let response = self.request.send().await?;

@@ -182,6 +182,22 @@ pub fn key_cursor() -> Object {
     described(string().pattern(Some(KEY)).build(), NEXT)
 }
 
+/// `domain::Positions`.
+pub fn position() -> Object {
+    described(
+        matching("^[0-9a-f]{32}$", "5f0c1e2d3b4a59687786a5b4c3d2e1f0"),
+        "A position that an earlier answer showed.",
+    )
+}
+
+/// `domain::EventFilter`.
+pub fn event_names() -> Schema {
+    ArrayBuilder::new()
+        .items(matching("^(task|patient)(\\.[a-z_]+)?$", "task.failed"))
+        .build()
+        .into()
+}
+
 pub fn record_cursor() -> Object {
     described(string().pattern(Some(RECORD_ID)).build(), NEXT)
 }

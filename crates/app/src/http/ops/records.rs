@@ -1,6 +1,6 @@
 //! Workspaces, and the audit log.
 
-use super::shapes::{AuditQuery, KeyCursor, Limit, NewWorkspace, NumberCursor};
+use super::shapes::{AuditQuery, KeyCursor, Limit, NewWorkspace, PositionCursor};
 use super::view::{AuditView, List, WorkspaceView};
 use super::{Answer, limit, read, shown_page, view};
 use crate::http::Api;
@@ -83,16 +83,20 @@ pub async fn list_workspaces(api: Data<Api>, request: HttpRequest) -> Answer {
     path = "/ops/v1/audit",
     operation_id = "listAudit",
     security(("scope" = ["ops:read"])),
-    params(AuditQuery, Limit, NumberCursor),
+    params(AuditQuery, Limit, PositionCursor),
     responses((status = 200, description = "Newest first", body = List<AuditView>)),
 )]
 pub async fn list_audit(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);
-    let before = query.cursor(|text| text.parse().ok())?;
     let page = api
         .application
-        .list_audit(&caller, query.flag("anonymous")?, before, limit(&query)?)
+        .list_audit(
+            &caller,
+            query.flag("anonymous")?,
+            query.text("cursor"),
+            limit(&query)?,
+        )
         .await?;
-    Ok(shown_page(&page, view::audit, |last| last.0))
+    Ok(shown_page(&page, view::audit, |last| last.0.clone()))
 }

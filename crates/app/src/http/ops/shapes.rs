@@ -47,6 +47,57 @@ pub struct NumberCursor {
     cursor: Option<u32>,
 }
 
+/// Of a list by position.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PositionCursor {
+    /// `next` of the page before.
+    #[param(schema_with = parts::position)]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventQuery {
+    /// The events wanted, by name (`task.failed`) or by subject (`task`), with commas between them; all, if none is said.
+    #[param(
+        pattern = r"^(task|patient)(\.[a-z_]+)?(,(task|patient)(\.[a-z_]+)?)*$",
+        example = "task.failed,patient"
+    )]
+    types: Option<String>,
+    /// As `Last-Event-ID`, for clients that can set no header.
+    #[param(schema_with = parts::position)]
+    last_event_id: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct LastEventId {
+    /// Of the last event that was heard: what came after it comes first.
+    #[param(rename = "Last-Event-ID", schema_with = parts::position)]
+    last_event_id: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct WebhookPath {
+    /// The webhook.
+    #[param(example = "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")]
+    id: Uuid,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"url": "https://example.com/hook", "types": ["task.failed", "patient"]}))]
+pub struct WebhookDraft {
+    /// `https`, and not to a private address, unless the server allows it.
+    #[schema(max_length = 2048, format = "uri")]
+    url: String,
+    /// The events wanted, by name (`task.failed`) or by subject (`task`); all, if there is none.
+    #[schema(schema_with = parts::event_names)]
+    types: Option<Vec<String>>,
+}
+
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TaskQuery {

@@ -7,7 +7,7 @@ use crate::http::rfc3339;
 use caretrack_application::MadeCredential;
 use caretrack_domain::{
     Actor, AuditEntry, Credential, CredentialKind, Instant, LocalPatientId, Login, LoginKind, Patient,
-    Principal, Workspace,
+    Principal, Webhook, Workspace,
 };
 use caretrack_ports::QueueFigures;
 use serde::Serialize;
@@ -197,7 +197,9 @@ fn subject(actor: Option<&Actor>) -> Option<Subject> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditEntry)]
 pub struct AuditView {
-    number: i64,
+    /// Its place in the log.
+    #[schema(schema_with = parts::position)]
+    id: String,
     #[schema(format = DateTime)]
     at: String,
     /// The credential of ours.
@@ -213,9 +215,9 @@ pub struct AuditView {
     outcome: &'static str,
 }
 
-pub fn audit((number, entry): &(i64, AuditEntry)) -> AuditView {
+pub fn audit((id, entry): &(String, AuditEntry)) -> AuditView {
     AuditView {
-        number: *number,
+        id: id.clone(),
         at: rfc3339(entry.at),
         actor: actor(entry.actor.as_ref()),
         subject: subject(entry.actor.as_ref()),
@@ -223,6 +225,44 @@ pub fn audit((number, entry): &(i64, AuditEntry)) -> AuditView {
         action: entry.action.clone(),
         target: entry.target.clone(),
         outcome: entry.outcome.into(),
+    }
+}
+
+/// Where notices are sent; its secret is shown only when it is made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Webhook)]
+pub struct WebhookView {
+    id: Uuid,
+    #[schema(format = "uri")]
+    url: String,
+    /// The events it is told of; all, if there is none.
+    #[schema(schema_with = parts::event_names)]
+    types: Vec<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Since its receiver answered 410.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    disabled_at: Option<String>,
+}
+
+/// A webhook with its secret, which is shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct NewWebhook {
+    #[serde(flatten)]
+    pub webhook: WebhookView,
+    /// What its notices are signed with, as libraries of the Standard Webhooks scheme take it.
+    pub secret: String,
+}
+
+pub fn webhook(webhook: &Webhook) -> WebhookView {
+    WebhookView {
+        id: webhook.id.0,
+        url: webhook.url.expose().to_owned(),
+        types: webhook.types.words().to_vec(),
+        created_at: rfc3339(webhook.created_at),
+        disabled_at: webhook.disabled_at.map(rfc3339),
     }
 }
 

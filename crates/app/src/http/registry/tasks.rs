@@ -179,11 +179,13 @@ fn shown(task: &Task, id: &str, operations: &[Operation]) -> String {
                 Action::Upsert => "UPSERT",
                 Action::Update => "UPDATE",
                 Action::Delete => "DELETE",
+                Action::Deliver => "DELIVER",
             },
             status,
             target_type: match operation.target.kind {
                 TargetKind::Resource => "RESOURCE",
                 TargetKind::Relationship => "RELATIONSHIP",
+                TargetKind::Webhook => "WEBHOOK",
             },
             id: &operation.target.id,
             of: &operation.target.of,

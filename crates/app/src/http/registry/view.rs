@@ -60,6 +60,8 @@ pub fn page<T>(items: &[T], next: Option<&str>, write: impl Fn(&mut String, &T))
 pub fn task_id(id: TaskId, kind: TaskKind) -> String {
     let prefix = match kind {
         TaskKind::RegistryWrite => "s_",
+        // Never shown here: it belongs to no source.
+        TaskKind::WebhookDeliver => "",
     };
     format!("{prefix}{}", id.0.simple())
 }
