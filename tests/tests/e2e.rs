@@ -19,6 +19,7 @@ mod e2e {
     pub mod command_line;
     pub mod crash;
     pub mod disk;
+    pub mod figures;
     pub mod idempotency;
     pub mod importing;
     pub mod isolation;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         e2e::stopping::journeys(),
         e2e::command_line::journeys(),
         e2e::latency::journeys(),
+        e2e::figures::journeys(),
         e2e::importing::journeys(),
         e2e::access::journeys(),
         e2e::asynchronous::journeys(),

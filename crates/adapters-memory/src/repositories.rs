@@ -9,9 +9,9 @@ use caretrack_domain::{
     Task, TaskId, TaskKind, TaskState, TaskStatus, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef,
-    PatientRepository, QueueFigures, Remembered, ResourceRepository, StoreError, TaskFilter, TaskRepository,
-    WorkspaceRepository,
+    AuditRepository, Backlog, CredentialRepository, IdempotencyRepository, OutboxEntry, OutboxRepository,
+    PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, StoreError, TaskFilter,
+    TaskRepository, WorkspaceRepository,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -95,6 +95,29 @@ impl TaskRepository for MemoryStore {
             count(kinds.entry(kind).or_insert_with(|| no_figures(kind)), task, now);
         }
         Ok(kinds.into_values().collect())
+    }
+
+    async fn backlog(&self, now: Instant) -> Result<Vec<Backlog>, StoreError> {
+        let state = self.state();
+        let of = |kind: TaskKind| {
+            let mut backlog = Backlog::of(kind);
+            for row in state.tasks.values().filter(|row| row.task.facts().kind == kind) {
+                match row.task.status() {
+                    TaskStatus::Queued => backlog.queued += 1,
+                    TaskStatus::Running => backlog.running += 1,
+                    TaskStatus::Held => backlog.held += 1,
+                    TaskStatus::RetryScheduled => backlog.retrying += 1,
+                    TaskStatus::Succeeded | TaskStatus::Failed | TaskStatus::Cancelled => {}
+                }
+            }
+            let ready = state.ready.iter().filter(|((_, of), _)| *of == kind);
+            let oldest = ready
+                .filter_map(|(_, turns)| turns.first().map(|(at, ..)| *at))
+                .min();
+            backlog.oldest_ready = oldest.filter(|at| *at <= now).map(|at| now - at);
+            backlog
+        };
+        Ok(<TaskKind as strum::IntoEnumIterator>::iter().map(of).collect())
     }
 
     async fn queue_load(

@@ -23,7 +23,9 @@ use crate::open;
 use crate::queue::Work;
 use crate::reserve::Reserve;
 use caretrack_domain::{Instant, LeaseToken, TaskId};
-use caretrack_ports::{Admission, Changes, Claim, Claimed, Committed, Retention, StoreError};
+use caretrack_ports::{
+    Admission, Changes, Claim, Claimed, Committed, Observed, Observer, Retention, StoreError,
+};
 use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -98,6 +100,15 @@ pub(crate) struct Writer {
     pub connection: DatabaseConnection,
 }
 
+/// Who hears of what the committing task does.
+pub(crate) struct Told {
+    pub work: Work,
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+    /// Told of every commit.
+    pub written: Arc<Notify>,
+    pub observer: Arc<dyn Observer>,
+}
+
 /// Hands jobs to the committing task.
 pub(crate) struct Committer {
     jobs: mpsc::Sender<Job>,
@@ -106,14 +117,13 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub fn start(
-        writer: Writer,
-        reserve: Arc<Reserve>,
-        work: Work,
-        wake: Arc<dyn Fn() + Send + Sync>,
-        written: Arc<Notify>,
-        most_waiting: usize,
-    ) -> Self {
+    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> Self {
+        let Told {
+            work,
+            wake,
+            written,
+            observer,
+        } = told;
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(most_waiting * 2);
         let run = Run {
@@ -124,6 +134,7 @@ impl Committer {
             work,
             wake,
             written,
+            observer,
             known: batch::Known::default(),
         };
         tokio::spawn(run.serve(waiting));
@@ -167,6 +178,7 @@ struct Run {
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
     written: Arc<Notify>,
+    observer: Arc<dyn Observer>,
     known: batch::Known,
 }
 
@@ -174,7 +186,12 @@ impl Run {
     async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {
+            let (size, began) = (jobs.len(), std::time::Instant::now());
             self.run(std::mem::take(&mut jobs)).await;
+            self.observer.observe(Observed::Batch {
+                jobs: size,
+                took: began.elapsed(),
+            });
         }
     }
 

@@ -1,14 +1,14 @@
 //! Opening a store: connections as each engine wants them, migrations, the committing task.
 
 use crate::coalescer::Coalescer;
-use crate::committer::{Committer, Writer};
+use crate::committer::{Committer, Told, Writer};
 use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
 use crate::reserve::Reserve;
 use crate::{SeaStore, checkpoint, queue};
 use caretrack_migrations::Migrator;
-use caretrack_ports::StoreError;
+use caretrack_ports::{Observer, StoreError, Unobserved};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend};
 use sea_orm_migration::MigratorTrait;
@@ -26,6 +26,8 @@ pub struct SeaOptions {
     pub disk_reserve: u64,
     /// How much may wait, to be written or to be looked up, before more is turned away.
     pub most_waiting: usize,
+    /// Told of every transaction.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Default for SeaOptions {
@@ -34,6 +36,7 @@ impl Default for SeaOptions {
             readers: 4,
             disk_reserve: 64 << 20,
             most_waiting: 4_096,
+            observer: Arc::new(Unobserved),
         }
     }
 }
@@ -64,13 +67,19 @@ impl SeaStore {
             tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
         }
         let wake = queue::wake(url, &writer, &readers, work.clone());
+        let told = Told {
+            work: work.clone(),
+            wake,
+            written,
+            observer: options.observer,
+        };
         let writer = Writer {
             url: url.to_owned(),
             role: writing,
             connection: writer,
         };
         Ok(Arc::new(Self {
-            committer: Committer::start(writer, reserve, work.clone(), wake, written, options.most_waiting),
+            committer: Committer::start(writer, reserve, told, options.most_waiting),
             tasks: Coalescer::start(&readers, options.most_waiting),
             resources: Coalescer::start(&readers, options.most_waiting),
             readers,

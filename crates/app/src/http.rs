@@ -6,9 +6,11 @@
 mod access;
 mod body;
 mod failure;
+mod guards;
 mod health;
 mod idempotency;
 mod json;
+mod metrics;
 pub mod openapi;
 mod ops;
 mod query;
@@ -23,12 +25,14 @@ mod unread;
 
 pub use serve::serve;
 
+use crate::metrics::Metrics;
 use crate::settings::Limits;
 use actix_web::HttpRequest;
 use caretrack_application::{Application, Caller, UseCaseError};
 use caretrack_domain::{Instant, RequestId, Scope};
 use caretrack_ports::IdGenerator;
 use ipnet::IpNet;
+use metrics::RecentBacklog;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use time::format_description::BorrowedFormatItem;
@@ -44,16 +48,25 @@ pub struct Api {
     ids: Arc<dyn IdGenerator>,
     proxies: Vec<IpNet>,
     stopping: AtomicBool,
+    metrics: Arc<Metrics>,
+    recent_backlog: RecentBacklog,
 }
 
 impl Api {
-    pub fn new(application: Arc<Application>, limits: Limits, ids: Arc<dyn IdGenerator>) -> Self {
+    pub fn new(
+        application: Arc<Application>,
+        limits: Limits,
+        ids: Arc<dyn IdGenerator>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             application,
             limits,
             ids,
             proxies: Vec::new(),
             stopping: AtomicBool::new(false),
+            metrics,
+            recent_backlog: RecentBacklog::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod cli;
 mod http;
+mod metrics;
 mod settings;
 mod system;
 mod telemetry;

@@ -1,6 +1,7 @@
 //! From settings to a running server, read from top to bottom.
 
 use crate::http::{self, Api};
+use crate::metrics::Metrics;
 use crate::settings::{self, Jwt, Role, Settings};
 use crate::system::{self, SystemClock, SystemIds};
 use crate::{bootstrap, telemetry};
@@ -10,7 +11,7 @@ use caretrack_adapters_auth::{Argon2Hasher, JwtVerifier, KeySet, KeySource, Refr
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
 use caretrack_application::{Application, Verifiers, Worker, WorkerSettings};
-use caretrack_ports::{Clock, IdGenerator, Store, TaskQueue};
+use caretrack_ports::{Clock, IdGenerator, Observer, Store, TaskQueue};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,8 +34,9 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.log)?;
     fit_connections(&mut settings.limits.connections);
-    let (store, queue) = open(&settings).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Arc::new(Metrics::new(clock.now())?);
+    let (store, queue) = open(&settings, Arc::clone(&metrics) as _).await?;
     let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
     let rules = caretrack_application::Settings {
         open_profiles: settings.registry.open_profiles,
@@ -49,7 +51,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     };
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
-    let application = Arc::new(application);
+    let application = Arc::new(application.observed_by(Arc::clone(&metrics) as _));
     application.start_clock().await?;
     if settings.clock.mode == settings::ClockMode::Manual {
         tracing::warn!("the clock can be moved: for tests only");
@@ -66,7 +68,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(Arc::new(worker).run(stopping))
     });
     let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
-    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids);
+    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids, metrics);
     let api = Data::new(api.behind(settings.trusted_proxies()?));
     let server = if does(Role::Api) {
         let listen = settings.server.listen;
@@ -126,7 +128,10 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// The adapter that the address asks for.
-async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
+async fn open(
+    settings: &Settings,
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn TaskQueue>)> {
     let url = &settings.database.url;
     if url == MEMORY {
         let store = Arc::new(MemoryStore::default());
@@ -134,6 +139,7 @@ async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn Ta
     }
     let options = SeaOptions {
         most_waiting: settings.limits.waiting,
+        observer,
         ..SeaOptions::default()
     };
     let store = SeaStore::open(url, options).await?;

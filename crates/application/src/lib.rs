@@ -14,6 +14,7 @@ mod credentials;
 mod error;
 mod idempotency;
 mod limits;
+mod observed;
 mod order;
 mod patients;
 mod perform;
@@ -45,11 +46,14 @@ use caretrack_domain::{
     Instant, Key, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind, WorkerId,
     Workspace, WorkspaceId,
 };
-use caretrack_ports::{Clock, IdGenerator, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier};
+use caretrack_ports::{
+    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Unobserved,
+};
 use clients::Clients;
 use clock::Lead;
 use idempotency::Turns;
 use limits::Limits;
+use observed::ObservedStore;
 use recent::Recent;
 use refusals::Refusals;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +105,7 @@ pub struct Verifiers {
 
 /// The use cases, with what they need of the world.
 pub struct Application {
-    store: Arc<dyn Store>,
+    store: ObservedStore,
     queue: Arc<dyn TaskQueue>,
     /// The system's; nothing but `clock.rs` asks it.
     clock: Arc<dyn Clock>,
@@ -134,6 +138,10 @@ impl Application {
         settings: Settings,
     ) -> Self {
         let worker = WorkerId(ids.id());
+        let store = ObservedStore {
+            inner: store,
+            observer: Arc::new(Unobserved),
+        };
         Self {
             clients: Clients::new(ids.secret(), settings.passwords_at_once),
             limits: Limits::new(settings.requests, settings.failed_logins),
@@ -155,6 +163,12 @@ impl Application {
             ended_tasks: Recent::default(),
             turns: Turns::default(),
         }
+    }
+
+    /// With somebody who counts.
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.store.observer = observer;
+        self
     }
 
     /// Whether the store can be read and has the schema needed.

@@ -11,7 +11,7 @@ use caretrack_domain::{
     AuditOutcome, Fence, Instant, LeaseToken, NextStep, Operation, Receipt, Refusal, RefusedTaskCommand,
     Settled, StoredResource, Task, TaskCommand, TaskId, TaskKind, TaskState, WorkspaceId,
 };
-use caretrack_ports::{Admission, Author, Changes, ClaimedTask, Place, StoreError};
+use caretrack_ports::{Admission, Author, Changes, ClaimedTask, Observed, Place, StoreError};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -106,6 +106,7 @@ impl Application {
                         Ok(Some(as_it_is_now)) => task = as_it_is_now,
                         Ok(None) => {
                             tracing::debug!("the lease was lost; what was decided is dropped");
+                            self.observe(Observed::LeaseLost(task.facts().kind));
                             return;
                         }
                         Err(error) => {
@@ -291,6 +292,10 @@ impl Application {
         Ok(found)
     }
 
+    fn observe(&self, what: Observed) {
+        self.store.observer.observe(what);
+    }
+
     async fn take_from(&self, task: &Task, expired_at: Instant) {
         let now = self.now();
         let drafted = match token_of(task) {
@@ -303,7 +308,10 @@ impl Application {
             Err(fault) => Err(fault),
         };
         match done {
-            Ok(_) => tracing::warn!(task.id = %task.id(), "a task was taken from a silent worker"),
+            Ok(_) => {
+                tracing::warn!(task.id = %task.id(), "a task was taken from a silent worker");
+                self.observe(Observed::LeaseExpired(task.facts().kind));
+            }
             // Its worker came back, or another one was faster.
             Err(Fault::Store(StoreError::Conflict) | Fault::Lost(_)) => {}
             Err(error) => tracing::error!(%error, task.id = %task.id(), "an expired task could not be taken"),

@@ -3,9 +3,14 @@
 use crate::idempotency::Conclusion;
 use crate::{Application, Asker, Caller, UseCaseError};
 use caretrack_domain::{AuditOutcome, Scope, TaskKind};
-use caretrack_ports::{Admission, Changes, Pause, QueueFigures};
+use caretrack_ports::{Admission, Backlog, Changes, Pause, QueueFigures, StoreError};
 
 impl Application {
+    /// Of all workspaces together: for the figures of the engine, not for anyone's eyes alone.
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        self.store.backlog(self.now()).await
+    }
+
     pub async fn queue_figures(&self, caller: &Caller) -> Result<Vec<QueueFigures>, UseCaseError> {
         caller.require(Scope::OpsRead)?;
         let workspace = caller.who.workspace;

@@ -54,6 +54,7 @@ const ALL: &[&[Contract]] = &[
     crate::pauses::CONTRACTS,
     crate::clock::CONTRACTS,
     crate::offers::CONTRACTS,
+    crate::backlog::CONTRACTS,
     crate::waits::CONTRACTS,
     crate::records::CONTRACTS,
     crate::round_trips::CONTRACTS,

@@ -8,6 +8,7 @@
 //! Every trial gets a fresh store and its own small runtime. Time is passed as values; nothing reads a clock
 //! and nothing sleeps, except where the promise is about waiting.
 
+mod backlog;
 mod claims;
 mod clock;
 mod commits;

@@ -4,6 +4,7 @@
 //! error. To add a port, write its trait here, its contracts in `port-contracts`, then the adapters.
 
 mod changes;
+mod observer;
 mod queue;
 mod secrets;
 mod store;
@@ -12,10 +13,11 @@ pub use changes::{
     Admission, Author, Changes, Committed, Event, IdempotencyRecord, NewCredential, Parts, PatientWrite,
     Pause, Place, ResourceWrite,
 };
+pub use observer::{Ending, Observed, Observer, Unobserved};
 pub use queue::{Claim, Claimed, ClaimedTask, Handed, OPERATIONS_AT_ONCE, TaskQueue};
 pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifier};
 pub use store::{
-    AuditRepository, ClockRepository, CredentialRepository, IdempotencyRepository, OutboxEntry,
+    AuditRepository, Backlog, ClockRepository, CredentialRepository, IdempotencyRepository, OutboxEntry,
     OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered, ResourceRepository, Retention,
     Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
 };

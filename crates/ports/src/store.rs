@@ -92,6 +92,31 @@ pub struct QueueFigures {
     pub failed: u64,
 }
 
+/// What waits or runs of a kind, in all workspaces together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backlog {
+    pub kind: TaskKind,
+    pub queued: u64,
+    pub running: u64,
+    pub held: u64,
+    pub retrying: u64,
+    /// For how long the oldest task that could start has been able to.
+    pub oldest_ready: Option<Duration>,
+}
+
+impl Backlog {
+    pub fn of(kind: TaskKind) -> Self {
+        Self {
+            kind,
+            queued: 0,
+            running: 0,
+            held: 0,
+            retrying: 0,
+            oldest_ready: None,
+        }
+    }
+}
+
 #[async_trait]
 pub trait TaskRepository: Send + Sync {
     async fn find_task(&self, workspace: WorkspaceId, id: TaskId) -> Result<Option<Task>, StoreError>;
@@ -122,6 +147,9 @@ pub trait TaskRepository: Send + Sync {
         workspace: WorkspaceId,
         now: Instant,
     ) -> Result<Vec<QueueFigures>, StoreError>;
+
+    /// Of all workspaces, for the figures of the engine; every kind there is.
+    async fn backlog(&self, now: Instant) -> Result<Vec<Backlog>, StoreError>;
 
     /// What is ahead of a new task of that kind; cheap, and counts no further than it must for an estimate.
     async fn queue_load(

@@ -7,7 +7,7 @@ use crate::rows::{micros, task};
 use crate::sql::Sql;
 use async_trait::async_trait;
 use caretrack_domain::{Instant, Operation, QueueLoad, Task, TaskId, TaskKind, WorkspaceId};
-use caretrack_ports::{QueueFigures, StoreError, TaskFilter, TaskRepository};
+use caretrack_ports::{Backlog, QueueFigures, StoreError, TaskFilter, TaskRepository};
 use std::collections::HashMap;
 use time::Duration;
 
@@ -133,6 +133,46 @@ impl TaskRepository for SeaStore {
             });
         }
         Ok(figures)
+    }
+
+    async fn backlog(&self, now: Instant) -> Result<Vec<Backlog>, StoreError> {
+        // Both read an index only, of what has not ended well and of what could start.
+        let counts = self.sql(
+            "SELECT kind, status, COUNT(*) FROM tasks WHERE status <> 'succeeded' \
+             AND status IN ('queued', 'running', 'held', 'retry_scheduled') GROUP BY kind, status",
+        );
+        let counts: HashMap<(String, String), u64> = self
+            .read_all(counts, |row| {
+                let count: i64 = row.try_get_by_index(2).map_err(store_error)?;
+                Ok((pair(row)?, u64::try_from(count).unwrap_or(0)))
+            })
+            .await?
+            .into_iter()
+            .collect();
+        let oldest = self
+            .sql("SELECT kind, MIN(ready_at) FROM tasks WHERE ready_at <= ")
+            .bind(micros(now))
+            .push(" GROUP BY kind");
+        let oldest: HashMap<String, i64> = self.read_all(oldest, pair).await?.into_iter().collect();
+        let of = |kind: TaskKind| {
+            let name = kind.to_string();
+            let count = |status: &str| {
+                counts
+                    .get(&(name.clone(), status.to_owned()))
+                    .copied()
+                    .unwrap_or(0)
+            };
+            let oldest = oldest.get(&name).copied().and_then(crate::rows::from_micros);
+            Backlog {
+                kind,
+                queued: count("queued"),
+                running: count("running"),
+                held: count("held"),
+                retrying: count("retry_scheduled"),
+                oldest_ready: oldest.map(|at| now - at),
+            }
+        };
+        Ok(<TaskKind as strum::IntoEnumIterator>::iter().map(of).collect())
     }
 
     async fn queue_load(

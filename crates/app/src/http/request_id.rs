@@ -1,7 +1,7 @@
 //! Around every request: its id, its span, and an answer even if a handler panics.
 
-use super::Api;
 use super::routes::Dialect;
+use super::{Api, guards, metrics};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -11,6 +11,7 @@ use caretrack_domain::RequestId;
 use futures::FutureExt;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 use tracing::Instrument;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,6 +38,7 @@ pub async fn surround<B: MessageBody + 'static>(
     let span = tracing::info_span!("request", request.id = id.as_str());
     let dialect = Dialect::of(request.path());
     request.extensions_mut().insert(id);
+    let began = Instant::now();
 
     let answering = AssertUnwindSafe(next.call(request))
         .catch_unwind()
@@ -50,6 +52,9 @@ pub async fn surround<B: MessageBody + 'static>(
     if let Ok(header) = header {
         response.headers_mut().insert(HEADER, header);
     }
+    guards::add(response.headers_mut());
+    let status = response.status().as_u16();
+    metrics::count(&api.metrics, response.request(), status, began.elapsed());
     if api.is_stopping() {
         response
             .response_mut()
@@ -80,6 +85,7 @@ impl fmt::Display for Panicked {
 impl ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
         let mut response = (self.dialect.fault)();
+        guards::add(response.headers_mut());
         if let Some(header) = &self.header {
             response.headers_mut().insert(HEADER, header.clone());
         }

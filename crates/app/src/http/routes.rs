@@ -6,10 +6,13 @@
 //! `operations`.
 
 use super::failure::Failure;
+use super::metrics::Template;
 use super::{openapi, ops, registry};
 use actix_web::guard::{self, GuardContext};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use utoipa::__dev::SchemaReferences;
 use utoipa::openapi::path::{HttpMethod, Operation as Documented};
 use utoipa::openapi::{RefOr, Schema};
@@ -85,13 +88,30 @@ pub(super) use operations;
 pub fn routes(config: &mut web::ServiceConfig) {
     for dialect in DIALECTS {
         for (path, operations) in by_path((dialect.operations)()) {
-            config.service(resource(&path, operations, dialect.render));
+            let template = Template {
+                dialect: dialect.name,
+                route: template(&path),
+            };
+            config.service(resource(&path, operations, dialect.render).app_data(template));
         }
         (dialect.undocumented)(config);
     }
     config.default_service(web::to(async |request: HttpRequest| {
         (Dialect::of(request.path()).render)(Failure::NoSuchPath)
     }));
+}
+
+/// For as long as the process lives, whichever thread asks.
+fn template(path: &str) -> &'static str {
+    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    // An insertion is all there is to it, so a poisoned lock still guards sound data.
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known.get(path) {
+        return found;
+    }
+    let new: &'static str = Box::leak(path.to_owned().into_boxed_str());
+    known.insert(new);
+    new
 }
 
 /// Paths stay in the order in which they first appear.

@@ -3,6 +3,7 @@
 //! A body's time and size are kept where it is read (`body`). What the HTTP library holds of a connection is bounded by
 //! itself: 128 KiB and 96 headers of a head, 32 KiB of a body that nobody has read yet.
 
+use super::metrics::Connection;
 use super::routes::routes;
 use super::{Api, idempotency, request_id, unread};
 use crate::settings::Limits;
@@ -11,6 +12,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use std::any::Any;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// For the rest of a body that was answered before it had come.
@@ -32,6 +34,7 @@ pub fn serve(
         connections,
         ..
     } = api.limits;
+    let metrics = Arc::clone(&api.metrics);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(api.clone())
@@ -46,7 +49,10 @@ pub fn serve(
     .keep_alive(idle_time)
     .client_request_timeout(head_time)
     .client_disconnect_timeout(FAREWELL)
-    .on_connect(move |connection, _| end_when_stalled(connection, stall_time))
+    .on_connect(move |connection, data| {
+        data.insert(Connection::opened(Arc::clone(&metrics)));
+        end_when_stalled(connection, stall_time);
+    })
     .shutdown_timeout(grace.as_secs())
     .disable_signals()
     .bind(listen)?;

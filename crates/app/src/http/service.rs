@@ -2,16 +2,23 @@
 
 use super::openapi::{DOCUMENTS, Errors, page};
 use super::routes::{Dialect, operations};
-use super::{health, ops};
+use super::{health, metrics, ops};
 
 pub static DIALECT: Dialect = Dialect {
     name: "service",
     about: "What the server says of itself; this needs no credential.",
-    prefixes: &["/health", "/docs", "/openapi.json", "/openapi-3.0.json"],
+    prefixes: &[
+        "/health",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/openapi-3.0.json",
+    ],
     operations: || {
         operations![
             health::live,
             health::ready,
+            metrics::show,
             documents::newer,
             documents::older,
             page::index,

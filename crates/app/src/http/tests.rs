@@ -32,7 +32,13 @@ async fn api() -> Data<Api> {
         Settings::default(),
     );
     assert!(application.bootstrap(KEY).await.expect("an empty store"));
-    Data::new(Api::new(Arc::new(application), Limits::default(), ids))
+    let metrics = crate::metrics::Metrics::new(caretrack_domain::Instant::UNIX_EPOCH).unwrap();
+    Data::new(Api::new(
+        Arc::new(application),
+        Limits::default(),
+        ids,
+        Arc::new(metrics),
+    ))
 }
 
 async fn broken() -> HttpResponse {

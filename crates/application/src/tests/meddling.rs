@@ -8,9 +8,10 @@ use caretrack_domain::{
     Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    AuditRepository, Changes, ClockRepository, Committed, CredentialRepository, IdempotencyRepository,
-    OutboxEntry, OutboxRepository, PatientRef, PatientRepository, QueueFigures, Remembered,
-    ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository, WorkspaceRepository,
+    AuditRepository, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
+    IdempotencyRepository, OutboxEntry, OutboxRepository, PatientRef, PatientRepository, QueueFigures,
+    Remembered, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
+    WorkspaceRepository,
 };
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
@@ -129,6 +130,10 @@ impl TaskRepository for MeddlingStore {
 
     async fn queue_figures(&self, w: WorkspaceId, now: Instant) -> Result<Vec<QueueFigures>> {
         self.inner.queue_figures(w, now).await
+    }
+
+    async fn backlog(&self, now: Instant) -> Result<Vec<Backlog>> {
+        self.inner.backlog(now).await
     }
 
     async fn queue_load(&self, w: WorkspaceId, kind: TaskKind, now: Instant) -> Result<QueueLoad> {
