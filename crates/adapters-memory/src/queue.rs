@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use caretrack_domain::{
     Instant, Lease, LeaseToken, Operation, Receipt, RefusedTaskCommand, Task, TaskCommand, TaskId, TaskState,
 };
-use caretrack_ports::{Claim, Claimed, ClaimedTask, OPERATIONS_AT_ONCE, StoreError, TaskQueue};
+use caretrack_ports::{Claim, Claimed, ClaimedTask, Handed, OPERATIONS_AT_ONCE, StoreError, TaskQueue};
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
@@ -25,6 +25,15 @@ impl TaskQueue for MemoryStore {
         let mut state = self.state();
         let still_held = |(id, token)| state.extend_lease(id, token, until).then_some(id);
         Ok(held.into_iter().filter_map(still_held).collect())
+    }
+
+    fn offer(&self, _: Option<Claim>) -> Handed {
+        Handed {
+            tasks: Vec::new(),
+            // Nothing here ever waits for anything: a worker that is told there is more when there is none would
+            // never let go of its thread.
+            more: !self.state().drained,
+        }
     }
 
     async fn wait(&self, longest: Duration) {
