@@ -19,6 +19,7 @@ mod e2e {
     pub mod command_line;
     pub mod crash;
     pub mod disk;
+    pub mod every_route;
     pub mod idempotency;
     pub mod importing;
     pub mod isolation;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         e2e::overload::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),
+        e2e::every_route::journeys(),
         e2e::operators::journeys(),
         e2e::races::journeys(),
         e2e::registry::journeys(),

@@ -4,6 +4,7 @@ pub mod api;
 pub mod check;
 pub mod data;
 pub mod issuer;
+pub mod document;
 pub mod journey;
 pub mod program;
 pub mod server;

@@ -57,7 +57,7 @@ fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {
 
 /// List the workspaces
 ///
-/// The administrator sees all of them, others their own.
+/// Only the administrator may.
 #[utoipa::path(
     get,
     path = "/ops/v1/workspaces",
@@ -89,7 +89,7 @@ pub async fn list_workspaces(api: Data<Api>, request: HttpRequest) -> Answer {
 pub async fn list_audit(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let query = Query::of(&request);
-    let before = query.cursor(|text| text.parse().ok())?;
+    let before = query.number_cursor()?;
     let page = api
         .application
         .list_audit(&caller, query.flag("anonymous")?, before, limit(&query)?)

@@ -35,11 +35,8 @@ const AT_ONCE: usize = 1000;
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, RegistryError> {
     let caller = api.caller(&request).await?;
     let query = Query::of(&request);
-    let wanted = if query.flag("withReceipts")? {
-        Some(read_page(&query)?)
-    } else {
-        None
-    };
+    let page = read_page(&query)?;
+    let wanted = query.flag("withReceipts")?.then_some(page);
     let source = path::key_to_find(&request, "sourceKey");
     let found = match (source, path::task_to_find(&request)) {
         (Ok(source), Ok(id)) => api.application.find_source_task(&caller, &source, id).await?,
