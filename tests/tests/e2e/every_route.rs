@@ -53,9 +53,10 @@ async fn what_is_in_another_workspace_does_not_exist(tenant: &Tenant) {
     let other = Tenant::on(&tenant.root, json!({})).await;
     let made = make_everything(tenant).await;
     assert!(!made.ids.is_empty(), "nothing was made");
-    // First what only looks, so that nothing the other one makes itself can be taken for the first one's.
-    let (looking, doing): (Vec<_>, Vec<_>) = guarded().partition(|operation| operation.method == "get");
-    for operation in looking.into_iter().chain(doing) {
+    // First what only looks, last what makes something, so that nothing of the other one's own is taken for the first one's.
+    let mut operations: Vec<_> = guarded().collect();
+    operations.sort_by_key(|operation| (operation.method != "get", !names_record(*operation)));
+    for operation in operations {
         let before = state(tenant, operation, &made).await;
         let answer = ask(&other.api, operation, &made).send().await;
         let success = (200..300).contains(&answer.status);
