@@ -3,8 +3,8 @@
 pub mod api;
 pub mod check;
 pub mod data;
-pub mod issuer;
 pub mod document;
+pub mod issuer;
 pub mod journey;
 pub mod program;
 pub mod server;

@@ -22,13 +22,11 @@ const LIMITS: RangeInclusive<usize> = 1..=10_000;
 const AT_ONCE: usize = 1000;
 
 /// Ask a task where it stands
-///
-/// This needs one of the scopes `registry:read` and `registry:write`.
 #[utoipa::path(
     get,
     path = "/sources/{sourceKey}/v1/tasks/{taskId}",
     operation_id = "findSourceTask",
-    security(("scope" = [])),
+    security(("scope" = ["registry:read"]), ("scope" = ["registry:write"])),
     params(TaskPath, TaskQuery),
     responses((status = 200, description = "Where it stands", body = TaskView)),
 )]
