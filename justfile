@@ -16,6 +16,10 @@ run *args:
 bench *args:
     scripts/bench "$@"
 
+# Ask a server for everything its OpenAPI document tells of, with made-up data
+fuzz *args:
+    scripts/fuzz "$@"
+
 # Format the code
 fmt:
     cargo fmt --all

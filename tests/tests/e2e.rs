@@ -19,6 +19,7 @@ mod e2e {
     pub mod command_line;
     pub mod crash;
     pub mod disk;
+    pub mod every_route;
     pub mod figures;
     pub mod idempotency;
     pub mod importing;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         e2e::overload::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),
+        e2e::every_route::journeys(),
         e2e::operators::journeys(),
         e2e::races::journeys(),
         e2e::registry::journeys(),

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod check;
 pub mod data;
+pub mod document;
 pub mod issuer;
 pub mod journey;
 pub mod program;

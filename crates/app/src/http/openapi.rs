@@ -225,21 +225,27 @@ fn idempotency_key() -> Value {
     })
 }
 
-/// Each of the dialect's credentials will do, if it has the scopes.
+/// Each of the dialect's credentials will do, with any of the sets of scopes that the annotation names.
 fn security(dialect: &Dialect, operation: &Value) -> Value {
-    let scopes = &operation["security"][0][SCOPE];
-    let scopes = if scopes.is_array() {
-        scopes.clone()
-    } else {
-        json!([])
-    };
-    let alternative = |credential: &Credential| {
+    let named = operation["security"].as_array();
+    let mut sets: Vec<_> = named
+        .into_iter()
+        .flatten()
+        .map(|set| set[SCOPE].clone())
+        .collect();
+    if sets.is_empty() {
+        sets.push(json!([]));
+    }
+    let alternative = |credential: &Credential, scopes: &Value| {
         let schemes = credential.schemes().iter();
         schemes
             .map(|scheme| ((*scheme).to_owned(), scopes.clone()))
             .collect::<Value>()
     };
-    dialect.credentials.iter().map(alternative).collect()
+    let credentials = dialect.credentials.iter();
+    credentials
+        .flat_map(|credential| sets.iter().map(move |scopes| alternative(credential, scopes)))
+        .collect()
 }
 
 /// What may become of such an operation, whatever it does. What needs no credential does nothing that could fail.

@@ -48,6 +48,11 @@ impl Query {
         self.read("cursor", "is not a cursor of this list", read)
     }
 
+    /// Of a list by number; none of ours is negative.
+    pub fn number_cursor(&self) -> Result<Option<i64>, Refusal> {
+        self.cursor(|text| text.parse().ok().filter(|number| *number >= 0))
+    }
+
     pub fn parsed<T: FromStr>(&self, name: &str, must_be: &str) -> Result<Option<T>, Refusal> {
         self.read(name, must_be, |text| text.parse().ok())
     }

@@ -1,6 +1,7 @@
 //! A client of the HTTP interface that shows what was asked when an answer is not the expected one.
 
 use super::check::assert_error;
+use super::document::Document;
 use futures::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
@@ -70,11 +71,16 @@ impl Api {
 
     pub fn call(&self, method: Method, path: &str) -> Call {
         let what = format!("{method} {path}");
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.header("X-Clinia-API-Key", key);
         }
-        Call { request, what }
+        Call {
+            request,
+            method,
+            path: path.to_owned(),
+            what,
+        }
     }
 }
 
@@ -116,6 +122,8 @@ impl Body for String {
 /// One request on its way; awaiting it gives the answer.
 pub struct Call {
     request: RequestBuilder,
+    method: Method,
+    path: String,
     what: String,
 }
 
@@ -148,18 +156,20 @@ impl Call {
         }
     }
 
-    /// The answer, or that there was none.
+    /// The answer, which is as the document says, or that there was none.
     pub async fn attempt(self) -> Result<Answer, reqwest::Error> {
         let response = self.request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await?;
         let text = String::from_utf8(body.into()).expect("answers are UTF-8");
-        Ok(Answer {
+        let answer = Answer {
             what: self.what,
             status,
             headers,
             text,
-        })
+        };
+        Document::get().check(&self.method, &self.path, &answer);
+        Ok(answer)
     }
 }
 

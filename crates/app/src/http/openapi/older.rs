@@ -71,13 +71,17 @@ fn convert(part: &mut Value) {
     }
 }
 
-/// Only OAuth2 and OpenID Connect may name them in 3.0.
+/// Only OAuth2 and OpenID Connect may name them in 3.0; alternatives that differ in nothing else are one.
 fn forget_scopes(security: &mut Value) {
-    for alternative in security.as_array_mut().into_iter().flatten() {
+    let Some(alternatives) = security.as_array_mut() else {
+        return;
+    };
+    for alternative in &mut *alternatives {
         for (_, scopes) in alternative.as_object_mut().into_iter().flatten() {
             *scopes = json!([]);
         }
     }
+    alternatives.dedup();
 }
 
 fn schema(part: &mut Value) {
@@ -289,7 +293,7 @@ mod tests {
             "info": {"license": {"name": "a", "identifier": "b"}},
             "components": {"schemas": {"A": {"type": ["string", "null"], "default": {"const": 1}}}},
             "paths": {"/a": {"get": {
-                "security": [{"apiKey": ["ops:read"]}],
+                "security": [{"apiKey": ["ops:read"]}, {"apiKey": ["ops:write"]}, {"bearer": []}],
                 "parameters": [{"schema": {"type": "string"}, "example": {"type": ["string", "null"]}}],
             }}},
         });
@@ -305,6 +309,6 @@ mod tests {
             operation["parameters"][0]["example"]["type"],
             json!(["string", "null"])
         );
-        assert_eq!(operation["security"], json!([{"apiKey": []}]));
+        assert_eq!(operation["security"], json!([{"apiKey": []}, {"bearer": []}]));
     }
 }

@@ -57,7 +57,7 @@ fn read_workspace(text: &str) -> Result<(Key, WorkspaceOptions), Refusal> {
 
 /// List the workspaces
 ///
-/// The administrator sees all of them, others their own.
+/// Only the administrator may.
 #[utoipa::path(
     get,
     path = "/ops/v1/workspaces",

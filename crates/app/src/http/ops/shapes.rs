@@ -43,6 +43,14 @@ pub struct AuditQuery {
 #[into_params(parameter_in = Query)]
 pub struct NumberCursor {
     /// `next` of the page before.
+    #[param(minimum = 0)]
+    cursor: Option<i64>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReceiptCursor {
+    /// `receipts.next` of the page before.
     #[param(minimum = 0, maximum = 4_294_967_295_u32)]
     cursor: Option<u32>,
 }

@@ -1,6 +1,6 @@
 //! Tasks: list, look at one from all sides, cancel, try again.
 
-use super::shapes::{Limit, NumberCursor, TaskPath, TaskQuery};
+use super::shapes::{Limit, NumberCursor, ReceiptCursor, TaskPath, TaskQuery};
 use super::view::List;
 use super::view::task::{self, TaskDetails, TaskView};
 use super::{Answer, limit, listed, segment, shown_page};
@@ -35,7 +35,7 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
         patient: None,
         accepted_since: instant(&query, "since")?,
         accepted_until: instant(&query, "until")?,
-        before: query.cursor(|text| text.parse().ok())?,
+        before: query.number_cursor()?,
     };
     let patient = query.read(
         "patient",
@@ -68,7 +68,7 @@ fn instant(query: &Query, name: &str) -> Result<Option<Instant>, Refusal> {
     path = "/ops/v1/tasks/{id}",
     operation_id = "findTask",
     security(("scope" = ["ops:read"])),
-    params(TaskPath, Limit, NumberCursor),
+    params(TaskPath, Limit, ReceiptCursor),
     responses((status = 200, description = "The task, with a page of its receipts", body = TaskDetails)),
 )]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {

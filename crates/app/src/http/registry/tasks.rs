@@ -22,24 +22,19 @@ const LIMITS: RangeInclusive<usize> = 1..=10_000;
 const AT_ONCE: usize = 1000;
 
 /// Ask a task where it stands
-///
-/// This needs one of the scopes `registry:read` and `registry:write`.
 #[utoipa::path(
     get,
     path = "/sources/{sourceKey}/v1/tasks/{taskId}",
     operation_id = "findSourceTask",
-    security(("scope" = [])),
+    security(("scope" = ["registry:read"]), ("scope" = ["registry:write"])),
     params(TaskPath, TaskQuery),
     responses((status = 200, description = "Where it stands", body = TaskView)),
 )]
 pub async fn find(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, RegistryError> {
     let caller = api.caller(&request).await?;
     let query = Query::of(&request);
-    let wanted = if query.flag("withReceipts")? {
-        Some(read_page(&query)?)
-    } else {
-        None
-    };
+    let page = read_page(&query)?;
+    let wanted = query.flag("withReceipts")?.then_some(page);
     let source = path::key_to_find(&request, "sourceKey");
     let found = match (source, path::task_to_find(&request)) {
         (Ok(source), Ok(id)) => api.application.find_source_task(&caller, &source, id).await?,
