@@ -29,12 +29,6 @@ impl MigratorTrait for Migrator {
                 name: "m0004_clock",
                 sql: include_str!("m0004_clock.sql"),
             }),
-            Box::new(NewColumn {
-                name: "m0004_trace_parent",
-                table: "tasks",
-                column: "trace_parent",
-                kind: "TEXT",
-            }),
             Box::new(SqlFile {
                 name: "m0005_telling",
                 sql: include_str!("m0005_telling.sql"),
@@ -46,35 +40,6 @@ impl MigratorTrait for Migrator {
 struct SqlFile {
     name: &'static str,
     sql: &'static str,
-}
-
-/// A column more; nullable, so that the previous release need not know it.
-struct NewColumn {
-    name: &'static str,
-    table: &'static str,
-    column: &'static str,
-    kind: &'static str,
-}
-
-impl MigrationName for NewColumn {
-    fn name(&self) -> &str {
-        self.name
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for NewColumn {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SQLite's `ADD COLUMN` cannot be told to do nothing where a start was cut short after it.
-        if manager.has_column(self.table, self.column).await? {
-            return Ok(());
-        }
-        let sql = format!(
-            "ALTER TABLE {} ADD COLUMN {} {}",
-            self.table, self.column, self.kind
-        );
-        manager.get_connection().execute_unprepared(&sql).await.map(drop)
-    }
 }
 
 impl MigrationName for SqlFile {

@@ -159,7 +159,8 @@ impl Worker {
                 .most_in_flight()
                 .saturating_sub(self.flights().len());
             let has_room = room >= self.settings.least_room();
-            let handed = self.application.queue.offer(has_room.then(|| self.wish(room)));
+            let offered = self.offered();
+            let handed = self.application.queue.offer(has_room.then(|| self.wish(offered)));
             if handed.more {
                 look_at = tokio::time::Instant::now();
             }
@@ -216,6 +217,11 @@ impl Worker {
             tracing::debug!(%error, "what was started at last is left to its lease");
         }
         self.launch_all(queue.offer(None).tasks);
+    }
+
+    /// How much of what is accepted here is kept here: what is soon got to. The rest is for every server.
+    fn offered(&self) -> usize {
+        (self.settings.concurrency * 8).saturating_sub(self.flights().len())
     }
 
     /// What the worker would take now.

@@ -1,10 +1,11 @@
 //! The figures of the engine: what waits and runs, of all workspaces together.
 
 use crate::fixture::{Contract, Outcome};
-use crate::samples::{THEIRS, at, complete, facts, hold, keyed, token};
+use crate::samples::{KIND, THEIRS, at, complete, facts, hold, keyed, token};
 use crate::world::World;
-use caretrack_domain::{Fence, TaskCommand, TaskFacts};
+use caretrack_domain::{Fence, TaskCommand, TaskFacts, TaskKind};
 use caretrack_ports::Backlog;
+use strum::IntoEnumIterator;
 use time::Duration;
 
 pub(crate) const CONTRACTS: &[Contract] = &[("the_backlog_counts_what_has_not_ended", |w| {
@@ -13,7 +14,8 @@ pub(crate) const CONTRACTS: &[Contract] = &[("the_backlog_counts_what_has_not_en
 
 async fn the_backlog_counts_what_has_not_ended(world: World) -> Outcome {
     let empty = world.backlog(at(0)).await?;
-    assert_eq!(empty, [Backlog::of(crate::samples::KIND)]);
+    let nothing: Vec<Backlog> = TaskKind::iter().map(Backlog::of).collect();
+    assert_eq!(empty, nothing);
     for n in 1..=4 {
         world.accept(facts(n, 0)).await?;
     }
@@ -52,8 +54,12 @@ async fn the_backlog_counts_what_has_not_ended(world: World) -> Outcome {
         held: 1,
         retrying: 1,
         oldest_ready: Some(Duration::seconds(20)),
-        ..Backlog::of(crate::samples::KIND)
+        ..Backlog::of(KIND)
     };
-    assert_eq!(world.backlog(at(30)).await?, [expected]);
+    let all: Vec<Backlog> = nothing
+        .into_iter()
+        .map(|of| if of.kind == KIND { expected.clone() } else { of })
+        .collect();
+    assert_eq!(world.backlog(at(30)).await?, all);
     Ok(())
 }

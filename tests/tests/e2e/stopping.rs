@@ -4,6 +4,7 @@ use super::harness::tenant::{ended, pause, resource};
 use super::harness::wait::{LONG, until, within};
 use super::harness::{Api, Data, Engine, Journey, Launch, Server, journey};
 use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -141,11 +142,11 @@ async fn a_stop_in_the_middle_of_work_leaves_no_lease_and_counts_no_attempt(engi
             .later()
             .into_future()
     });
-    let tasks: Vec<_> = join_all(writes)
-        .await
-        .into_iter()
+    let tasks: Vec<_> = stream::iter(writes)
+        .buffered(500)
         .map(|answer| answer.is(202).task())
-        .collect();
+        .collect()
+        .await;
     pause(&api, false).await;
     let first = resource("patient/0");
     until("work has begun", LONG, async || {

@@ -174,11 +174,12 @@ fn described(
     }
     for failure in failures {
         let (status, response) = failed(dialect, failure);
-        if responses.get(&status).is_none() {
+        let told = responses.get(&status);
+        if told.is_none() {
             let name = format!("{}-{status}", dialect.name);
             responses[status] = json!({"$ref": format!("#/components/responses/{name}")});
             shared.entry(name).or_insert(response);
-        } else if responses[&status].get("content").is_none() {
+        } else if told.is_some_and(|told| told.get("content").or(told.get("$ref")).is_none()) {
             responses[status]["content"] = response["content"].clone();
         }
     }

@@ -96,6 +96,11 @@ fn parameters_of_a_path_are_in_it_and_have_examples() {
 fn every_reference_leads_somewhere() {
     for document in [newer(), serde_json::from_str(&DOCUMENTS.older).expect("JSON")] {
         visit("", &document, &mut |name, value| {
+            let to_response = value["$ref"]
+                .as_str()
+                .is_some_and(|target| target.starts_with("#/components/responses/"));
+            let alone = value.as_object().is_some_and(|members| members.len() == 1);
+            assert!(!to_response || alone, "something beside a reference: {value}");
             if let ("$ref", Some(target)) = (name, value.as_str()) {
                 let target = target.strip_prefix('#').expect("it is in the document");
                 assert!(document.pointer(target).is_some(), "{target}");
