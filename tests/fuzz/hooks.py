@@ -23,10 +23,13 @@ def before_call(context, case, kwargs):
         headers.pop("If-None-Match", None)
     elif "If-Match" in headers:
         headers["If-Match"] = "*"
+    operation = case.operation.definition.raw.get("operationId")
+    if "audit" in case.operation.path and case.query:
+        # A position is one that an earlier answer showed: none can be made up.
+        case.query.pop("cursor", None)
     body = case.body
     if not isinstance(body, dict):
         return
-    operation = case.operation.definition.raw.get("operationId")
     if operation == "addCredential":
         # Names a workspace, and one that is there.
         body.pop("workspace", None)

@@ -104,7 +104,7 @@ async fn events_come_in_order_and_go_on_from_any_of_them(tenant: &Tenant) {
             .await;
         assert_eq!(rest, heard[after..], "after {after}");
     }
-    let query = format!("?last_event_id={}", heard[3].id);
+    let query = format!("?after={}", heard[3].id);
     assert_eq!(Listener::open(api, &query, None).await.take(2).await, heard[4..]);
     // A position is its workspace's own.
     let mut elsewhere = Listener::open(&other.api, "", Some(&heard[0].id)).await;

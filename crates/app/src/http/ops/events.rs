@@ -43,7 +43,7 @@ pub async fn listen(api: Data<Api>, request: HttpRequest) -> Answer {
     // What cannot be read as text is no position that was ever shown, as the use case will find.
     let header = request.headers().get("last-event-id");
     let since = header.map(|since| since.to_str().unwrap_or_default());
-    let since = since.or_else(|| query.text("last_event_id"));
+    let since = since.or_else(|| query.text("after"));
     let listening = api
         .application
         .listen(&caller, filter.unwrap_or_default(), since)

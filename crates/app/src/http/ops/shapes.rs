@@ -75,7 +75,7 @@ pub struct EventQuery {
     types: Option<String>,
     /// As `Last-Event-ID`, for clients that can set no header.
     #[param(schema_with = parts::position)]
-    last_event_id: Option<String>,
+    after: Option<String>,
 }
 
 #[derive(IntoParams)]
