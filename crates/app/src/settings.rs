@@ -37,6 +37,7 @@ pub struct Settings {
     pub audit: Audit,
     pub limits: Limits,
     pub log: Log,
+    pub telemetry: Telemetry,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -283,6 +284,15 @@ pub enum LogFormat {
     Json,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Telemetry {
+    /// The base URL of a collector of traces; empty for none.
+    pub otlp_endpoint: String,
+    /// Of the traces that begin here.
+    pub sample_ratio: f64,
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -451,6 +461,15 @@ impl Default for Log {
     }
 }
 
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: String::new(),
+            sample_ratio: 1.0,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("there is no setting `{0}`")]
@@ -528,6 +547,10 @@ impl Settings {
         if self.webhooks.timeout < Duration::from_millis(100) {
             return bad("webhooks.timeout", "must be at least 100ms");
         }
+        if !(0.0..=1.0).contains(&self.telemetry.sample_ratio) {
+            return bad("telemetry.sample_ratio", "must be from 0 to 1");
+        }
+        self.telemetry.traces_endpoint()?;
         self.retry_by_kind()?;
         self.trusted_proxies()?;
         self.partner_key_workspaces()?;
@@ -560,6 +583,31 @@ impl Settings {
             .collect::<Result<_, SettingsError>>()?;
         all.extend(given);
         Ok(all)
+    }
+}
+
+impl Telemetry {
+    /// Where traces are sent, if anywhere: the path is the protocol's.
+    pub fn traces_endpoint(&self) -> Result<Option<String>, SettingsError> {
+        if self.otlp_endpoint.is_empty() {
+            return Ok(None);
+        }
+        let is_base = |url: &Url| {
+            let (named, other) = (url.has_host(), url.query().is_some() || url.fragment().is_some());
+            ["http", "https"].contains(&url.scheme()) && named && !other
+        };
+        // A secret here would be printed with the settings.
+        let is_open = |url: &Url| url.username().is_empty() && url.password().is_none();
+        match Url::parse(&self.otlp_endpoint) {
+            Ok(url) if is_base(&url) && is_open(&url) => {
+                let base = url.as_str().trim_end_matches('/');
+                Ok(Some(format!("{base}/v1/traces")))
+            }
+            Ok(_) | Err(_) => Err(bad(
+                "telemetry.otlp_endpoint",
+                "must be http://HOST:PORT or https://HOST:PORT, without credentials",
+            )),
+        }
     }
 }
 
@@ -665,6 +713,19 @@ mod tests {
                 "jobs.partner_key_workspaces",
             ),
             ("limits.failed_logins_burst = -1", "limits.failed_logins_burst"),
+            (
+                "telemetry.otlp_endpoint = \"collector\"",
+                "telemetry.otlp_endpoint",
+            ),
+            (
+                "telemetry.otlp_endpoint = \"grpc://x\"",
+                "telemetry.otlp_endpoint",
+            ),
+            (
+                "telemetry.otlp_endpoint = \"http://me:secret@x\"",
+                "telemetry.otlp_endpoint",
+            ),
+            ("telemetry.sample_ratio = 1.5", "telemetry.sample_ratio"),
             ("tasks.retry_by_kind.tea.attempts = 3", "tasks.retry_by_kind.tea"),
         ] {
             let refusal = refusal(toml);

@@ -5,6 +5,7 @@ use crate::metrics::Metrics;
 use crate::outgoing::HttpSender;
 use crate::settings::{self, Jwt, Role, Settings, Webhooks};
 use crate::system::{self, SystemClock, SystemIds};
+use crate::traces::{Spans, Traces};
 use crate::{bootstrap, telemetry};
 use actix_web::web::Data;
 use anyhow::{Context, bail};
@@ -33,12 +34,16 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 
 /// Runs until told to stop, then stops within the grace time.
 pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    telemetry::start(&settings.log)?;
+    let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
+    let traces = Traces::open(&settings.telemetry, ids.id())?;
+    telemetry::start(&settings.log, traces.as_ref())?;
+    let spans = Spans {
+        traced: traces.is_some(),
+    };
     fit_connections(&mut settings.limits.connections);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new(clock.now())?);
     let (store, queue) = open(&settings, Arc::clone(&metrics) as _).await?;
-    let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
     let rules = caretrack_application::Settings {
         open_profiles: settings.registry.open_profiles,
         clock: settings.clock.mode.into(),
@@ -54,7 +59,8 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     };
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
-    let application = Arc::new(application.observed_by(Arc::clone(&metrics) as _));
+    let application = application.observed_by(Arc::clone(&metrics) as _);
+    let application = Arc::new(application.traced_by(Arc::new(spans)));
     application.start_clock().await?;
     if settings.clock.mode == settings::ClockMode::Manual {
         tracing::warn!("the clock can be moved: for tests only");
@@ -77,7 +83,13 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(Arc::new(worker).run(stopping))
     });
     let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
-    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids, metrics);
+    let api = Api::new(
+        Arc::clone(&application),
+        settings.limits.clone(),
+        ids,
+        metrics,
+        spans,
+    );
     let api = Data::new(api.behind(settings.trusted_proxies()?));
     let server = if does(Role::Api) {
         let listen = settings.server.listen;
@@ -110,6 +122,9 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         }
         counting.abort();
         application.note_counted_refusals().await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
         anyhow::Ok(())
     };
     match tokio::time::timeout(grace, ending).await {
@@ -129,7 +144,7 @@ fn fit_connections(connections: &mut usize) {
 
 /// Brings the schema up to date, and nothing else.
 pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    telemetry::start(&settings.log)?;
+    telemetry::start(&settings.log, None)?;
     if settings.database.url != MEMORY {
         SeaStore::migrate(&settings.database.url).await?;
     }

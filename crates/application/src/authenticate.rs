@@ -4,7 +4,7 @@ use crate::refusals::Side;
 use crate::{Application, Needed, Unauthenticated, UseCaseError};
 use caretrack_domain::{
     CredentialKind, Instant, Key, Login, LoginKind, Principal, RequestId, Scope, Scopes, SecretHash,
-    WorkspaceId,
+    TraceParent, WorkspaceId,
 };
 use caretrack_ports::{Author, Claims, TokenError};
 use sha2::{Digest, Sha256};
@@ -38,6 +38,8 @@ pub struct Attempt<'a> {
     pub accepted: &'a [LoginKind],
     pub peer: IpAddr,
     pub request_id: RequestId,
+    /// Its span, if it is traced.
+    pub trace: Option<TraceParent>,
 }
 
 /// Who calls, in which request.
@@ -45,6 +47,7 @@ pub struct Attempt<'a> {
 pub struct Caller {
     pub who: Arc<Principal>,
     pub request_id: RequestId,
+    pub trace: Option<TraceParent>,
 }
 
 impl Caller {
@@ -118,6 +121,7 @@ impl Application {
         let caller = Caller {
             who,
             request_id: attempt.request_id.clone(),
+            trace: attempt.trace,
         };
         match admitted {
             Ok(()) => Ok(caller),

@@ -55,7 +55,8 @@ use caretrack_domain::{
     WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Unobserved,
+    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Tracer,
+    Unobserved, Untraced,
 };
 use clients::Clients;
 use clock::Lead;
@@ -123,6 +124,7 @@ pub struct Verifiers {
 pub struct Application {
     store: ObservedStore,
     queue: Arc<dyn TaskQueue>,
+    tracer: Arc<dyn Tracer>,
     /// The system's; nothing but `clock.rs` asks it.
     clock: Arc<dyn Clock>,
     lead: Lead,
@@ -168,6 +170,7 @@ impl Application {
             positions: OnceCell::new(),
             store,
             queue,
+            tracer: Arc::new(Untraced),
             clock,
             lead: Lead::of(settings.clock),
             ids,
@@ -188,6 +191,12 @@ impl Application {
     /// With somebody who counts.
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.store.observer = observer;
+        self
+    }
+
+    /// With somebody who follows requests through attempts.
+    pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = tracer;
         self
     }
 

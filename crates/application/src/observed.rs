@@ -4,6 +4,7 @@ use caretrack_domain::TaskStatus;
 use caretrack_ports::{Changes, Committed, Ending, Observed, Observer, Store, StoreError};
 use std::ops::Deref;
 use std::sync::Arc;
+use tracing::Instrument;
 
 pub(crate) struct ObservedStore {
     pub(crate) inner: Arc<dyn Store>,
@@ -22,7 +23,9 @@ impl ObservedStore {
     /// Goes before the store's own, so that no commit of a use case is missed.
     pub(crate) async fn commit(&self, changes: Changes) -> Result<Committed, StoreError> {
         let happens = happens(&changes);
-        let committed = self.inner.commit(changes).await?;
+        // Nothing that costs, unless somebody traces.
+        let span = tracing::debug_span!("commit");
+        let committed = self.inner.commit(changes).instrument(span).await?;
         for what in happens {
             self.observer.observe(what);
         }

@@ -281,8 +281,7 @@ impl Worker {
         };
         let (id, workspace) = (claimed.task.id(), claimed.task.facts().workspace);
         let is_delivery = claimed.task.facts().kind == TaskKind::WebhookDeliver;
-        let request_id = claimed.task.facts().request_id.as_str();
-        let span = tracing::info_span!("task", task.id = %id, request.id = request_id);
+        let span = self.application.tracer.attempt(&claimed.task);
         let (abort, registration) = AbortHandle::new_pair();
         let flight = Flight {
             workspace,

@@ -10,6 +10,7 @@ mod secrets;
 mod sender;
 mod store;
 mod told;
+mod tracer;
 
 pub use changes::{
     Admission, Author, Changes, Committed, IdempotencyRecord, NewCredential, Parts, PatientWrite, Pause,
@@ -27,6 +28,7 @@ pub use store::{
 pub use told::{
     AuditRepository, AuditTrail, OutboxEntry, OutboxRepository, OutboxSpan, Settled, WebhookRepository,
 };
+pub use tracer::{Tracer, Untraced};
 
 use caretrack_domain::Instant;
 

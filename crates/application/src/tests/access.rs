@@ -155,6 +155,7 @@ async fn only_the_accepted_kinds_open_anything() {
             accepted,
             peer: PEER,
             request_id,
+            trace: None,
         };
         world.app.authenticate(attempt).await
     };
