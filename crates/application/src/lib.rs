@@ -212,14 +212,10 @@ impl Application {
 
     /// When a new task of that kind will be done; the load behind it may be a second old.
     async fn eta(&self, workspace: WorkspaceId, kind: TaskKind, now: Instant) -> Result<Instant, StoreError> {
-        let read_at = self.system_now();
-        if let Some(load) = self.loads.find(&(workspace, kind), read_at) {
-            return Ok(load.eta(now));
-        }
-        let epoch = self.loads.epoch();
-        let load = self.store.queue_load(workspace, kind, now).await?;
-        self.loads.keep(epoch, (workspace, kind), load, read_at);
-        Ok(load.eta(now))
+        let of = (workspace, kind);
+        let load = async || self.store.queue_load(workspace, kind, now).await.map(Some);
+        let load = self.loads.find_or_load(&of, self.system_now(), load).await?;
+        Ok(load.map_or(now, |load| load.eta(now)))
     }
 
     fn retry_policy(&self, kind: TaskKind) -> &RetryPolicy {

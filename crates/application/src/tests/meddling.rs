@@ -25,6 +25,10 @@ pub struct MeddlingStore {
     inner: Arc<MemoryStore>,
     meddlers: Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
     panics: AtomicU32,
+    /// Look-ups of credentials and workspaces.
+    pub looked_up: AtomicU32,
+    /// How long such a look-up takes, in milliseconds.
+    pub slowness: AtomicU32,
 }
 
 impl MeddlingStore {
@@ -33,6 +37,8 @@ impl MeddlingStore {
             inner,
             meddlers: Mutex::default(),
             panics: AtomicU32::new(0),
+            looked_up: AtomicU32::new(0),
+            slowness: AtomicU32::new(0),
         }
     }
 
@@ -43,6 +49,12 @@ impl MeddlingStore {
     /// Runs before the next commit that nothing else runs before; an error is that commit's.
     pub fn before_commit(&self, meddler: impl Future<Output = Result<()>> + Send + 'static) {
         self.meddlers.lock().unwrap().push_back(Box::pin(meddler));
+    }
+
+    async fn look_up(&self) {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
+        let slowness = self.slowness.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(slowness.into())).await;
     }
 
     /// The next `times` reads of a resource panic.
@@ -153,10 +165,12 @@ impl TaskRepository for MeddlingStore {
 #[async_trait]
 impl WorkspaceRepository for MeddlingStore {
     async fn find_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>> {
+        self.look_up().await;
         self.inner.find_workspace(id).await
     }
 
     async fn find_workspace_by_key(&self, key: &Key) -> Result<Option<Workspace>> {
+        self.look_up().await;
         self.inner.find_workspace_by_key(key).await
     }
 
@@ -168,10 +182,12 @@ impl WorkspaceRepository for MeddlingStore {
 #[async_trait]
 impl CredentialRepository for MeddlingStore {
     async fn find_credential_by_secret(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.look_up().await;
         self.inner.find_credential_by_secret(secret).await
     }
 
     async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>> {
+        self.look_up().await;
         self.inner.find_client(id).await
     }
 
