@@ -249,6 +249,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that may wait for the store, to write or to look something up.
     pub waiting: usize,
+    /// Tasks that may wait; nought for any number.
+    pub queue_depth: u64,
 }
 
 impl Limits {
@@ -447,6 +449,7 @@ impl Default for Limits {
             stall_time: Duration::from_secs(30),
             connections: 16_384,
             waiting: 4_096,
+            queue_depth: 1_000_000,
             event_listeners: 256,
         }
     }

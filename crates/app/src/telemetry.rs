@@ -15,11 +15,13 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 pub fn start(log: &Log, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
-    // Where only lines are written, the filter is everybody's: what no line needs is not even made.
+    // One filter for all: filters of single layers lose spans where a library asks whether a level is enabled,
+    // and then says nothing.
     let started = match traces {
         None => registry().with(filter).with(lines(log)).try_init(),
         Some(traces) => registry()
-            .with(lines(log).with_filter(filter))
+            .with(filter.add_directive(Traces::needed()?))
+            .with(lines(log))
             .with(traces.layer())
             .try_init(),
     };

@@ -17,13 +17,16 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanProcessor,
+};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tracing::{Metadata, Span, Subscriber};
+use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::filter::Directive;
 use tracing_subscriber::registry::LookupSpan;
 
 /// Spans that wait to be sent; more are dropped.
@@ -68,26 +71,34 @@ impl Traces {
         ]);
         let sampler = Sampler::TraceIdRatioBased(telemetry.sample_ratio);
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(processor.build())
+            .with_span_processor(OnlyOurs(processor.build()))
+            .with_max_events_per_span(0)
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
             .with_resource(resource.build());
         Ok(Some(Self(provider.build())))
     }
 
-    /// Our spans and nothing else, whatever the level of the log.
+    /// What has to be enabled whatever the level of the log: the spans that this module makes.
+    pub fn needed() -> anyhow::Result<Directive> {
+        Ok(format!("{OURS}=info").parse()?)
+    }
+
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let ours = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target().starts_with("caretrack");
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer("caretrack"))
             .with_location(false)
             .with_threads(false)
-            .with_target(false)
+            // To tell ours by.
+            .with_target(true)
             .with_tracked_inactivity(false)
             .with_context_activation(false)
-            .with_filter(filter_fn(ours).with_max_level_hint(LevelFilter::DEBUG))
+            .with_error_events_to_status(false)
+            .with_error_events_to_exceptions(false)
+            .with_error_fields_to_exceptions(false)
+            .with_error_records_to_exceptions(false)
     }
 
     /// Sends what is left, as far as the collector takes it.
@@ -97,6 +108,40 @@ impl Traces {
         if let Err(error) = ended.and_then(|ended| Ok(ended?)) {
             tracing::warn!(%error, "the last spans were not sent");
         }
+    }
+}
+
+/// The target of the spans that are made here, and of no others.
+const OURS: &str = module_path!();
+
+/// Lets no library's span out.
+#[derive(Debug)]
+struct OnlyOurs(BatchSpanProcessor);
+
+impl SpanProcessor for OnlyOurs {
+    fn on_start(&self, span: &mut opentelemetry_sdk::trace::Span, context: &Context) {
+        self.0.on_start(span, context);
+    }
+
+    fn on_end(&self, mut span: SpanData) {
+        let target = |pair: &KeyValue| pair.key.as_str() == "target";
+        let is_ours = |pair: &KeyValue| target(pair) && pair.value.as_str() == OURS;
+        if span.attributes.iter().any(is_ours) {
+            span.attributes.retain(|pair| !target(pair));
+            self.0.on_end(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
     }
 }
 
@@ -186,6 +231,14 @@ impl Tracer for Spans {
         let attempt = i64::try_from(task.attempts().len()).unwrap_or(i64::MAX);
         span.set_attribute("task.attempt", attempt);
         span
+    }
+
+    fn commit(&self) -> Span {
+        if self.traced {
+            tracing::info_span!("commit")
+        } else {
+            Span::none()
+        }
     }
 }
 

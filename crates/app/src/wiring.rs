@@ -54,6 +54,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         failed_logins: settings.limits.failed_logins(),
         noted_refusals: settings.limits.audited_refusals,
         passwords_at_once: (settings.server.threads / 2).max(1),
+        queue_depth: Some(settings.limits.queue_depth).filter(|depth| *depth > 0),
         listeners: settings.limits.event_listeners,
         allow_private_webhooks: settings.webhooks.allow_private,
     };
@@ -83,6 +84,10 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(Arc::new(worker).run(stopping))
     });
     let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
+    if does(Role::Api) {
+        let application = Arc::clone(&application);
+        tokio::spawn(async move { application.watch_queue_depth().await });
+    }
     let api = Api::new(
         Arc::clone(&application),
         settings.limits.clone(),

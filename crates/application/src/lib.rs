@@ -11,6 +11,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod credentials;
+mod depth;
 mod error;
 mod feed;
 mod idempotency;
@@ -60,6 +61,7 @@ use caretrack_ports::{
 };
 use clients::Clients;
 use clock::Lead;
+use depth::Depth;
 use feed::Feed;
 use idempotency::Turns;
 use limits::Limits;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub noted_refusals: u32,
     /// Passwords that are judged at the same time.
     pub passwords_at_once: usize,
+    /// Tasks that may wait, of all workspaces; none for any number.
+    pub queue_depth: Option<u64>,
     /// How many may listen to events.
     pub listeners: usize,
     /// Whether webhooks may lead to private addresses, and without TLS.
@@ -107,6 +111,7 @@ impl Default for Settings {
             failed_logins: None,
             noted_refusals: 60,
             passwords_at_once: 1,
+            queue_depth: None,
             listeners: 256,
             allow_private_webhooks: false,
         }
@@ -124,7 +129,6 @@ pub struct Verifiers {
 pub struct Application {
     store: ObservedStore,
     queue: Arc<dyn TaskQueue>,
-    tracer: Arc<dyn Tracer>,
     /// The system's; nothing but `clock.rs` asks it.
     clock: Arc<dyn Clock>,
     lead: Lead,
@@ -161,6 +165,8 @@ impl Application {
         let store = ObservedStore {
             inner: store,
             observer: Arc::new(Unobserved),
+            tracer: Arc::new(Untraced),
+            depth: Depth::limited_to(settings.queue_depth),
         };
         Self {
             clients: Clients::new(ids.secret(), settings.passwords_at_once),
@@ -170,7 +176,6 @@ impl Application {
             positions: OnceCell::new(),
             store,
             queue,
-            tracer: Arc::new(Untraced),
             clock,
             lead: Lead::of(settings.clock),
             ids,
@@ -196,7 +201,7 @@ impl Application {
 
     /// With somebody who follows requests through attempts.
     pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
-        self.tracer = tracer;
+        self.store.tracer = tracer;
         self
     }
 

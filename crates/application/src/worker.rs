@@ -281,7 +281,7 @@ impl Worker {
         };
         let (id, workspace) = (claimed.task.id(), claimed.task.facts().workspace);
         let is_delivery = claimed.task.facts().kind == TaskKind::WebhookDeliver;
-        let span = self.application.tracer.attempt(&claimed.task);
+        let span = self.application.store.tracer.attempt(&claimed.task);
         let (abort, registration) = AbortHandle::new_pair();
         let flight = Flight {
             workspace,
