@@ -23,6 +23,7 @@ mod service;
 mod tests;
 mod unread;
 
+pub use routes::{health_routes, routes};
 pub use serve::serve;
 
 use crate::metrics::Metrics;

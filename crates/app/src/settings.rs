@@ -44,6 +44,8 @@ pub struct Settings {
 #[serde(default)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// Of a listener for health and metrics only; empty for none.
+    pub health_listen: String,
     pub role: Role,
     /// Threads that answer HTTP.
     pub threads: usize,
@@ -303,6 +305,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            health_listen: String::new(),
             role: Role::All,
             threads: cores(),
             grace: Duration::from_secs(25),
@@ -554,10 +557,17 @@ impl Settings {
             return bad("telemetry.sample_ratio", "must be from 0 to 1");
         }
         self.telemetry.traces_endpoint()?;
+        self.health_listen()?;
         self.retry_by_kind()?;
         self.trusted_proxies()?;
         self.partner_key_workspaces()?;
         self.auth.jwt.check()
+    }
+
+    pub fn health_listen(&self) -> Result<Option<SocketAddr>, SettingsError> {
+        let text = Some(&self.server.health_listen).filter(|text| !text.is_empty());
+        let address = text.map(|text| text.parse()).transpose();
+        address.map_err(|_| bad("server.health_listen", "must be an address and a port"))
     }
 
     pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, SettingsError> {
@@ -702,6 +712,7 @@ mod tests {
             ("worker.concurrency = \"many\"", "worker.concurrency"),
             ("worker.concurrency = 0", "worker.concurrency"),
             ("server.listen = \"nowhere\"", "server.listen"),
+            ("server.health_listen = \"here\"", "server.health_listen"),
             ("server.role = \"both\"", "server.role"),
             ("server.trusted_proxies = \"here\"", "server.trusted_proxies"),
             ("auth.jwt.hs256_secret = \"short\"", "auth.jwt.hs256_secret"),

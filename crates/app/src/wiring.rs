@@ -3,7 +3,7 @@
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
 use crate::outgoing::HttpSender;
-use crate::settings::{self, Jwt, Role, Settings, Webhooks};
+use crate::settings::{self, Jwt, Role, Server, Settings, Webhooks};
 use crate::system::{self, SystemClock, SystemIds};
 use crate::traces::{Spans, Traces};
 use crate::{bootstrap, telemetry};
@@ -96,18 +96,29 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         spans,
     );
     let api = Data::new(api.behind(settings.trusted_proxies()?));
-    let server = if does(Role::Api) {
-        let listen = settings.server.listen;
-        let (server, addresses) = http::serve(api.clone(), listen, settings.server.threads, grace)
+    let mut servers = Vec::new();
+    let mut listen = |routes, listen, threads, what| {
+        let (server, addresses) = http::serve(api.clone(), routes, listen, threads, grace)
             .with_context(|| format!("cannot listen on {listen}"))?;
         for address in addresses {
-            tracing::info!("listening on http://{address}");
+            tracing::info!("{what} on http://{address}");
         }
-        Some((server.handle(), tokio::spawn(server)))
+        servers.push((server.handle(), tokio::spawn(server)));
+        anyhow::Ok(())
+    };
+    if let Some(address) = settings.health_listen()? {
+        listen(http::health_routes, address, 1, "health and metrics")?;
+    }
+    if does(Role::Api) {
+        let Server {
+            listen: address,
+            threads,
+            ..
+        } = settings.server;
+        listen(http::routes, address, threads, "listening")?;
     } else {
         tracing::info!("carrying out tasks");
-        None
-    };
+    }
 
     tokio::select! {
         told = told_to_stop() => told?,
@@ -118,7 +129,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     api.begin_stop();
     stop.send_replace(true);
     let ending = async {
-        if let Some((handle, server)) = server {
+        for (handle, server) in servers.into_iter().rev() {
             handle.stop(true).await;
             server.await??;
         }

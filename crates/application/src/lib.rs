@@ -14,6 +14,7 @@ mod credentials;
 mod depth;
 mod error;
 mod feed;
+mod health;
 mod idempotency;
 mod limits;
 mod notices;
@@ -42,6 +43,7 @@ pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{CredentialDraft, MadeCredential};
 pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use feed::{Heard, Listening};
+pub use health::{Check, Health};
 pub use idempotency::{Asker, Keeping, Keyed};
 pub use limits::Rate;
 pub use notices::event_data;
@@ -63,6 +65,7 @@ use clients::Clients;
 use clock::Lead;
 use depth::Depth;
 use feed::Feed;
+use health::Vitals;
 use idempotency::Turns;
 use limits::Limits;
 use observed::ObservedStore;
@@ -150,6 +153,7 @@ pub struct Application {
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
     turns: Turns,
+    vitals: Vitals,
 }
 
 impl Application {
@@ -190,6 +194,7 @@ impl Application {
             loads: Recent::default(),
             ended_tasks: Recent::default(),
             turns: Turns::default(),
+            vitals: Vitals::default(),
         }
     }
 
@@ -203,11 +208,6 @@ impl Application {
     pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
         self.store.tracer = tracer;
         self
-    }
-
-    /// Whether the store can be read and has the schema needed.
-    pub async fn check(&self) -> Result<(), StoreError> {
-        self.store.check().await
     }
 
     /// An id for a record whose caller leaves it to the server.

@@ -6,7 +6,7 @@ mod clock;
 mod idempotency;
 mod later;
 mod meddling;
-mod support;
+pub(crate) mod support;
 mod telling;
 mod working;
 mod writing;

@@ -154,6 +154,7 @@ impl Worker {
         let mut clock_moves = self.application.clock_moves();
         let mut look_at = tokio::time::Instant::now();
         while stopped.clone().now_or_never().is_none() {
+            self.application.vitals.beat(self.settings.lease);
             let room = self
                 .settings
                 .most_in_flight()
@@ -168,6 +169,7 @@ impl Worker {
             if !has_room {
                 tokio::select! {
                     () = self.landed.notified() => {}
+                    () = tokio::time::sleep(Self::LONGEST_WAIT) => {}
                     () = stopped.clone() => {}
                 }
                 continue;

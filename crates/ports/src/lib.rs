@@ -22,8 +22,8 @@ pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifie
 pub use sender::{Notice, SendFault, WebhookSender};
 pub use store::{
     Backlog, ClockRepository, CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository,
-    QueueFigures, Remembered, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
-    WorkspaceRepository,
+    QueueFigures, Remembered, ResourceRepository, Retention, Schema, Store, StoreError, TaskFilter,
+    TaskRepository, WorkspaceRepository,
 };
 pub use told::{
     AuditRepository, AuditTrail, OutboxEntry, OutboxRepository, OutboxSpan, Settled, WebhookRepository,

@@ -10,7 +10,7 @@ use caretrack_domain::{
 use caretrack_ports::{
     AuditRepository, AuditTrail, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
     IdempotencyRepository, OutboxEntry, OutboxRepository, OutboxSpan, PatientRef, PatientRepository,
-    QueueFigures, Remembered, ResourceRepository, Retention, Settled, Store, StoreError, TaskFilter,
+    QueueFigures, Remembered, ResourceRepository, Retention, Schema, Settled, Store, StoreError, TaskFilter,
     TaskRepository, WebhookRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
@@ -73,7 +73,8 @@ impl Store for MeddlingStore {
         self.inner.commit(changes).await
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Schema> {
+        self.look_up().await;
         self.inner.check().await
     }
 
