@@ -5,6 +5,7 @@ mod administration;
 mod clock;
 mod idempotency;
 mod later;
+mod losing;
 mod meddling;
 pub(crate) mod support;
 mod telling;

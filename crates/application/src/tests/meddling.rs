@@ -29,6 +29,8 @@ pub struct MeddlingStore {
     pub looked_up: AtomicU32,
     /// How long such a look-up takes, in milliseconds.
     pub slowness: AtomicU32,
+    /// How long after a commit it is told of, in milliseconds.
+    pub lateness: AtomicU32,
 }
 
 impl MeddlingStore {
@@ -39,6 +41,7 @@ impl MeddlingStore {
             panics: AtomicU32::new(0),
             looked_up: AtomicU32::new(0),
             slowness: AtomicU32::new(0),
+            lateness: AtomicU32::new(0),
         }
     }
 
@@ -70,7 +73,10 @@ impl Store for MeddlingStore {
         if let Some(meddler) = meddler {
             meddler.await?;
         }
-        self.inner.commit(changes).await
+        let committed = self.inner.commit(changes).await;
+        let lateness = self.lateness.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(lateness.into())).await;
+        committed
     }
 
     async fn check(&self) -> Result<Schema> {
