@@ -8,6 +8,7 @@
 mod checkpoint;
 mod coalescer;
 mod committer;
+mod engine;
 mod error;
 mod offers;
 mod open;

@@ -48,7 +48,7 @@ pub(crate) async fn read_audit(
     limit: usize,
 ) -> Result<Settled<(i64, AuditEntry)>, StoreError> {
     let settled = horizon.settled(db).await?;
-    let sql = select(db, &told::AUDIT_COLUMNS, "audit WHERE number > ")
+    let sql = select(db.get_database_backend(), &told::AUDIT_COLUMNS, "audit WHERE number > ")
         .bind(after)
         .push(" AND number <= ")
         .bind(settled)
@@ -63,12 +63,12 @@ pub(crate) async fn list_seals(
     after: i64,
     limit: usize,
 ) -> Result<Vec<AuditSeal>, StoreError> {
-    let sql = select(db, &told::SEAL_COLUMNS, "audit_seals WHERE number > ").bind(after);
+    let sql = select(db.get_database_backend(), &told::SEAL_COLUMNS, "audit_seals WHERE number > ").bind(after);
     all(db, limited(sql.push(" ORDER BY number"), limit), told::read_seal).await
 }
 
 pub(crate) async fn last_seal(db: &DatabaseConnection) -> Result<Option<AuditSeal>, StoreError> {
-    let sql = select(db, &told::SEAL_COLUMNS, "audit_seals ORDER BY number DESC");
+    let sql = select(db.get_database_backend(), &told::SEAL_COLUMNS, "audit_seals ORDER BY number DESC");
     Ok(all(db, limited(sql, 1), told::read_seal).await?.pop())
 }
 
