@@ -334,7 +334,7 @@ async fn nothing_that_is_sent_is_told_whatever_goes_wrong(engine: Engine) {
         for told in &told {
             assert!(told.len() >= MARK.len(), "{told:?} says nothing");
             let lines = text.lines().filter(|line| line.contains(told.as_str()));
-            found.extend(lines.map(|line| format!("{where_}: {told}: {:.600}", line)));
+            found.extend(lines.map(|line| format!("{where_}: {told}: {line:.600}")));
         }
     }
     assert!(found.is_empty(), "{} lines:\n{}", found.len(), found.join("\n"));
