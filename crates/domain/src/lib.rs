@@ -18,6 +18,7 @@ mod position;
 mod precondition;
 mod principal;
 mod refusal;
+mod registration;
 mod resource;
 mod task;
 mod webhook;
@@ -41,6 +42,11 @@ pub use position::Positions;
 pub use precondition::{Precondition, etag};
 pub use principal::{Actor, Login, LoginKind, Principal, Scope, Scopes, Token, TokenSubject};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
+pub use registration::{
+    Abo, CmvStatus, DateOfBirth, Day, DetailsChange, Diagnosis, DiagnosisCode, DiagnosisText, DiseasePhase,
+    Edit, Ethnicity, Hla, HlaValue, Idm, Locus, MissingLoci, PatientDetails, PoolCountryCode, Rhesus, Sex,
+    TransplantCentreId, Typing, UserName, Weight, registered_patient_id,
+};
 pub use resource::{
     Contained, Definition, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft,
     ResourceKey, Source, StoredResource, check_refused,
