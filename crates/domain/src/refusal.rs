@@ -1,5 +1,6 @@
 //! What was wrong with a request, in words every dialect can render.
 
+use crate::PatientRefusal;
 use serde::{Deserialize, Serialize};
 
 /// Which rule a member broke.
@@ -92,6 +93,8 @@ pub enum RefusalKind {
     Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
     ConditionFailed,
+    /// A donor-search patient, or a search for one, is not in the state needed.
+    Patient(PatientRefusal),
 }
 
 /// An expected failure, the caller's fault: never retried, told in full.
