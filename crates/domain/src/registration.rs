@@ -49,8 +49,8 @@ pub struct Registration {
     pub stopped_at: Option<Instant>,
     /// When the searches are next refreshed, while that is done automatically.
     pub refresh_at: Option<Instant>,
-    /// Whether what is due next is looked for; not while there is a task of it.
-    pub awaits_time: bool,
+    /// When a task was made of what was due, unless something has changed since.
+    pub handed_over_at: Option<Instant>,
     /// Counted up by every change; the fence of the next one.
     pub revision: i64,
 }
@@ -113,6 +113,7 @@ pub struct RegistrationChange {
 impl Registration {
     /// How long nobody need do anything before the search is stopped.
     pub const INACTIVITY: Duration = Duration::days(42);
+    const SECOND_LOOK: Duration = Duration::DAY;
 
     /// As it is registered, in NEW, with the first line of its history.
     pub fn new(
@@ -140,7 +141,7 @@ impl Registration {
             viewed_at: now,
             stopped_at: None,
             refresh_at: None,
-            awaits_time: true,
+            handed_over_at: None,
             revision: 0,
         };
         let entry = registration.entry(None, status, None, now, by);
@@ -183,6 +184,14 @@ impl Registration {
     /// When something is due next, if nothing happens until then.
     pub fn next_due(&self) -> Option<Instant> {
         self.dues().into_iter().flatten().map(|(_, at)| at).min()
+    }
+
+    /// When it is to be looked at for what may be due. If nothing came of a task that was to do it, somebody looks again.
+    pub fn look_at(&self) -> Option<Instant> {
+        match self.handed_over_at {
+            Some(at) => Some(at + Self::SECOND_LOOK),
+            None => self.next_due(),
+        }
     }
 
     /// In the order in which they go if several are due.
@@ -298,16 +307,16 @@ impl Registration {
     /// Changed, be it that nothing of it is seen: a search was started, or what seemed due is not.
     pub fn revised(&self) -> Self {
         Self {
-            awaits_time: true,
+            handed_over_at: None,
             revision: self.revision + 1,
             ..self.clone()
         }
     }
 
     /// There is a task now that does what is due.
-    pub fn handed_over(&self) -> Self {
+    pub fn handed_over(&self, now: Instant) -> Self {
         Self {
-            awaits_time: false,
+            handed_over_at: Some(now),
             ..self.revised()
         }
     }
