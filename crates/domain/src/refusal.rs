@@ -125,6 +125,15 @@ impl Refusal {
     pub fn with_kind(self, kind: RefusalKind) -> Self {
         Self { kind, ..self }
     }
+
+    /// What is wrong with two parts of one request.
+    pub fn and(self, other: Self) -> Self {
+        let mut problems = Problems(self.problems);
+        for problem in other.problems {
+            problems.add(problem.path, problem.rule, problem.message);
+        }
+        problems.into()
+    }
 }
 
 impl From<Problems> for Refusal {
