@@ -1,14 +1,14 @@
 //! Many rows of many tables in one statement.
 //!
-//! Each crossing to the driver and back costs more than a row does. So the rows of a batch, whatever their
-//! tables, go out in runs of 128, 64, 32, ... rows a table, and one statement takes a run of every table that
-//! has one: statements after one another for SQLite, `WITH` clauses of one for PostgreSQL. There are few
-//! distinct statements, so each is prepared once and reused.
+//! The rows of a batch go out in runs of 128, 64, 32, ... rows a table. Each crossing to PostgreSQL and back costs
+//! more than a row does, so one statement takes a run of every table that has one, each in a `WITH` clause; SQLite
+//! takes a statement a table. There are few distinct statements, so each is prepared once and reused.
 
 use super::batch::Tx;
+use super::registrations::ahead;
 use super::sheet::Rows;
 use crate::error::BatchError;
-use crate::rows::{idempotency, records, resource, task, told};
+use crate::rows::{idempotency, records, registrations, resource, task, told};
 use crate::sql::{LONGEST_RUN, placeholders};
 use sea_orm::{DbBackend, Statement, Value};
 use std::collections::HashMap;
@@ -34,6 +34,14 @@ pub(super) enum Table {
     Outbox,
     Audit,
     Idempotency,
+    WmdaIds,
+    NewRegistrations,
+    Registrations,
+    StatusEntries,
+    NewSearches,
+    Searches,
+    Results,
+    MarkedResults,
 }
 
 /// What happens to a row that is there already.
@@ -79,10 +87,26 @@ static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
         insert("outbox", &told::OUTBOX_COLUMNS[1..], Refuse),
         insert("audit", &told::AUDIT_COLUMNS[1..], Refuse),
         insert("idempotency", &idempotency::COLUMNS, Refuse),
+        insert("wmda_ids", &["wmda_id"], Refuse),
+        insert("registrations", &registrations::COLUMNS, Refuse),
+        replace_registrations(),
+        insert("status_entries", &registrations::ENTRY_COLUMNS, Refuse),
+        insert("searches", &registrations::SEARCH_COLUMNS, Refuse),
+        insert("searches", &registrations::SEARCH_COLUMNS, Replace { key: 1 }),
+        insert(
+            "search_results",
+            &registrations::RESULT_COLUMNS,
+            Replace { key: 3 },
+        ),
+        Frame {
+            head: format!("WITH {}", registrations::MARKED),
+            tail: format!(") {}", registrations::MARK),
+            columns: registrations::MARK_COLUMNS,
+        },
     ]
 });
 
-const TABLES: usize = Table::Idempotency as usize + 1;
+const TABLES: usize = Table::MarkedResults as usize + 1;
 
 fn insert(table: &str, columns: &[&str], conflict: OnConflict) -> Frame {
     let tail = match conflict {
@@ -108,6 +132,18 @@ fn insert(table: &str, columns: &[&str], conflict: OnConflict) -> Frame {
     }
 }
 
+/// But for the times that only move ahead.
+fn replace_registrations() -> Frame {
+    let frame = insert(
+        "registrations",
+        &registrations::COLUMNS,
+        OnConflict::Replace { key: 1 },
+    );
+    let plain = registrations::AHEAD.map(|column| format!("{column} = excluded.{column}"));
+    let tail = frame.tail.replace(&plain.join(", "), &ahead("excluded"));
+    Frame { tail, ..frame }
+}
+
 /// The rows of a batch.
 #[derive(Default)]
 pub(super) struct Tables([Rows; TABLES]);
@@ -130,14 +166,17 @@ impl Tables {
                 length /= 2;
                 continue;
             }
-            let columns: usize = due.iter().map(|table| FRAMES[*table].columns).sum();
-            let mut values = Vec::with_capacity(columns * length);
-            for table in &due {
-                values.extend(rows[*table].by_ref().take(length).flatten());
+            let together = if tx.backend == DbBackend::Postgres { due.len() } else { 1 };
+            for due in due.chunks(together) {
+                let columns: usize = due.iter().map(|table| FRAMES[*table].columns).sum();
+                let mut values = Vec::with_capacity(columns * length);
+                for table in due {
+                    values.extend(rows[*table].by_ref().take(length).flatten());
+                }
+                let text = texts.of(tx.backend, length, due);
+                let statement = Statement::from_sql_and_values(tx.backend, text, values);
+                tx.run(statement).await?;
             }
-            let text = texts.of(tx.backend, length, &due);
-            let statement = Statement::from_sql_and_values(tx.backend, text, values);
-            tx.run(statement).await?;
         }
         Ok(())
     }
@@ -163,17 +202,10 @@ fn text(backend: DbBackend, length: usize, tables: &[usize]) -> String {
     for (n, table) in tables.iter().enumerate() {
         let frame = &FRAMES[*table];
         // One statement of PostgreSQL can change many tables, each in a clause of its own.
-        text.push_str(match (backend, n) {
-            (_, _) if tables.len() == 1 => "",
-            (DbBackend::Postgres, 0) => "WITH ",
-            (DbBackend::Postgres, _) => ", ",
-            (_, 0) => "",
-            (_, _) => "; ",
-        });
-        let clause = backend == DbBackend::Postgres && tables.len() > 1;
+        let clause = tables.len() > 1;
         if clause {
             // Writing to a string cannot fail.
-            let _ = write!(text, "t{table} AS (");
+            let _ = write!(text, "{}t{table} AS (", if n == 0 { "WITH " } else { ", " });
         }
         text.push_str(&frame.head);
         placeholders(backend, &mut text, &mut bound, length, frame.columns);
@@ -182,7 +214,7 @@ fn text(backend: DbBackend, length: usize, tables: &[usize]) -> String {
             text.push(')');
         }
     }
-    if backend == DbBackend::Postgres && tables.len() > 1 {
+    if tables.len() > 1 {
         text.push_str(" SELECT 1");
     }
     text
@@ -198,6 +230,16 @@ mod tests {
         assert!(FRAMES[Table::Audit as usize].head.contains("INTO audit "));
         assert!(FRAMES[Table::EndedTasks as usize].tail.contains("UPDATE tasks"));
         assert!(FRAMES[Table::Operations as usize].tail.contains("DO UPDATE"));
+        assert!(
+            FRAMES[Table::Registrations as usize]
+                .tail
+                .contains("> registrations.viewed_at")
+        );
+        assert!(
+            FRAMES[Table::MarkedResults as usize]
+                .tail
+                .contains("UPDATE search_results")
+        );
     }
 
     #[test]
@@ -209,12 +251,8 @@ mod tests {
         let sources = "workspace_id, key, created_at";
         let definitions = "workspace_id, source, key, open, created_at";
         assert_eq!(
-            text(DbBackend::Sqlite, 2, &tables),
-            format!(
-                "{}; {}",
-                insert("sources", sources, "(?, ?, ?), (?, ?, ?)"),
-                insert("definitions", definitions, "(?, ?, ?, ?, ?), (?, ?, ?, ?, ?)")
-            )
+            text(DbBackend::Sqlite, 2, &tables[..1]),
+            insert("sources", sources, "(?, ?, ?), (?, ?, ?)")
         );
         assert_eq!(
             text(DbBackend::Postgres, 1, &tables),

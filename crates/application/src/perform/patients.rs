@@ -108,7 +108,7 @@ impl Application {
                 let Ok(change) = before.apply(StatusCommand::Expire, reason, Mover::SYSTEM, now) else {
                     return Ok(false);
                 };
-                for entry in change.entry {
+                if let Some(entry) = change.entry {
                     changes.record_status(entry);
                 }
                 self.terminate_searches(changes, before, now).await?;
