@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How the forms of errors are named, for what no operation tells of: those of the dialects, and of `/ops`.
-const ERRORS: [(&str, &str); 2] = [("application/json", "Error"), ("application/problem+json", "Problem")];
+const ERRORS: [(&str, &str); 2] = [
+    ("application/json", "Error"),
+    ("application/problem+json", "Problem"),
+];
 
 pub struct Document {
     whole: Value,
@@ -120,9 +123,7 @@ impl Document {
         let form = ERRORS.iter().find(|(of, _)| *of == kind);
         let (_, form) = form.unwrap_or_else(|| panic!("{} answered an error as {kind}", answer.what()));
         if !answer.text.is_empty() {
-            let schemas = self.whole["components"]["schemas"]
-                .as_object()
-                .expect("schemas");
+            let schemas = self.whole["components"]["schemas"].as_object().expect("schemas");
             let forms = schemas.keys().filter(|name| name.ends_with(form));
             let forms: Vec<_> = forms
                 .map(|name| json!({"$ref": format!("#/components/schemas/{name}")}))
