@@ -24,6 +24,7 @@ mod results;
 mod retention;
 mod searches;
 mod status;
+mod tissue_types;
 mod walk;
 
 use super::harness::Journey;
@@ -49,6 +50,7 @@ pub fn journeys() -> Vec<Journey> {
         retention::journeys(),
         searches::journeys(),
         status::journeys(),
+        tissue_types::journeys(),
         walk::journeys(),
     ]
     .into_iter()

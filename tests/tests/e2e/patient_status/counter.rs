@@ -178,7 +178,7 @@ async fn try_out(clinic: &Clinic, what: &str, patient: i64, search: i64) {
         "nothing" => {}
         "update" => is(clinic.put("/patients", update).await, 204),
         "status" => drop(clinic.changed(patient, "SUS").await),
-        "first search" => drop(clinic.searched(patient).await),
+        "first search" | "further search" => drop(clinic.searched(patient).await),
         "retrieval" => is(clinic.get(&format!("/patients/{patient}")).await, 200),
         "search" => is(clinic.summary(search).await, 200),
         "list" => {
@@ -191,7 +191,6 @@ async fn try_out(clinic: &Clinic, what: &str, patient: i64, search: i64) {
             let body = json!({"wmdaId": patient, "userName": "j.demo"});
             is(clinic.put("/patients/user", body).await, 200);
         }
-        "further search" => drop(clinic.searched(patient).await),
         "refresh" => {
             let body = json!({"wmdaId": patient});
             is(

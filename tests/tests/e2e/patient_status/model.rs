@@ -78,13 +78,38 @@ pub struct Patient {
     pub anonymised: bool,
 }
 
-/// What an update says: nothing of a field, null, or a value.
+/// What an update says.
 #[derive(Debug, Clone, Default)]
 pub struct Update {
-    pub weight: Option<Option<i64>>,
-    pub ethnicity: Option<Option<String>>,
+    pub weight: Said<i64>,
+    pub ethnicity: Said<String>,
     pub terms: Option<bool>,
     pub local: Option<String>,
+}
+
+/// Of a field.
+#[derive(Debug, Clone, Default)]
+pub enum Said<T> {
+    #[default]
+    Nothing,
+    Null,
+    Value(T),
+}
+
+impl<T: Clone> Said<T> {
+    fn of(&self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Nothing => before,
+            Self::Null => None,
+            Self::Value(value) => Some(value.clone()),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Said<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::Value)
+    }
 }
 
 pub struct Model {
@@ -170,10 +195,8 @@ impl Model {
         }
         let patient = self.living(id)?;
         (patient.terms, patient.local, patient.counter) = (terms, local, now);
-        if let Some(weight) = update.weight {
-            patient.weight = weight;
-        }
-        let ethnicity = update.ethnicity.clone().unwrap_or(before.ethnicity.clone());
+        patient.weight = update.weight.of(before.weight);
+        let ethnicity = update.ethnicity.of(before.ethnicity.clone());
         let refreshed = ethnicity != before.ethnicity;
         patient.ethnicity = ethnicity;
         Ok(refreshed)

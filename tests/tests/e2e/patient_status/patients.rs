@@ -64,9 +64,11 @@ fn stored(shown: &Value) -> Value {
 fn whole_hla(typed: &Value) -> Value {
     let mut whole = json!({});
     for locus in LOCI {
-        whole[locus] = match &typed[locus] {
-            Value::Null => Value::Null,
-            given => json!({"field1": given["field1"], "field2": given["field2"]}),
+        let given = &typed[locus];
+        whole[locus] = if given.is_null() {
+            Value::Null
+        } else {
+            json!({"field1": given["field1"], "field2": given["field2"]})
         };
     }
     whole

@@ -53,9 +53,9 @@ async fn in_postgres(url: &str, values: &[&str]) -> Vec<String> {
     for table in &tables {
         for value in values {
             // As text, and as the bytes of it.
-            let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
             let held = format!(
-                "SELECT x::text FROM {table} x WHERE x::text LIKE '%{value}%' OR x::text LIKE '%{hex}%' LIMIT 1"
+                "SELECT x::text FROM {table} x WHERE x::text LIKE '%{value}%' \
+                 OR x::text LIKE '%' || encode('{value}'::bytea, 'hex') || '%' LIMIT 1"
             );
             found.extend(
                 texts(&held)

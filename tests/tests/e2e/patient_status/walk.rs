@@ -3,10 +3,11 @@
 //! `CARETRACK_WALK_SECONDS` makes it longer, `CARETRACK_WALK_SEED` has the same walk again; a failure tells its seed and
 //! the last steps.
 
+mod state;
+
 use super::clinic::{PATIENCE, UNKNOWN, World, hla, items};
-use super::expect::path;
 use super::model::{Hours, Model, Refused, STATUSES, Update};
-use crate::e2e::harness::{Answer, Call, Engine, Journey, instant, journey, until};
+use crate::e2e::harness::{Answer, Call, Engine, Journey, journey};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -66,7 +67,7 @@ async fn random_calls_are_answered_as_the_model_says(engine: Engine) {
     println!("{} walks with CARETRACK_WALK_SEED={seed}", engine.name());
     let (began, mut dice, mut count) = (Instant::now(), Dice(seed | 1), 0);
     while began.elapsed() < lasting() {
-        let leg = (lasting() - began.elapsed()).min(LEG);
+        let leg = lasting().saturating_sub(began.elapsed()).min(LEG);
         let (end, mut walk) = (Instant::now() + leg, Walk::begin(engine, dice).await);
         while Instant::now() < end {
             let step = std::panic::AssertUnwindSafe(walk.step());
@@ -222,11 +223,11 @@ impl Walk {
         let mut update = Update::default();
         if self.dice.in_so_many(3) {
             let weight = [None, Some(50), Some(60)][self.dice.roll(3)];
-            (body["weight"], update.weight) = (json!(weight), Some(weight));
+            (body["weight"], update.weight) = (json!(weight), weight.into());
         }
         if self.dice.in_so_many(3) {
             let ethnicity = [None, Some("AF"), Some("CAEU")][self.dice.roll(3)];
-            (body["ethnicity"], update.ethnicity) = (json!(ethnicity), Some(ethnicity.map(str::to_owned)));
+            (body["ethnicity"], update.ethnicity) = (json!(ethnicity), ethnicity.map(str::to_owned).into());
         }
         if self.dice.in_so_many(4) {
             let terms = [None, Some(false), Some(true), Some(true)][self.dice.roll(4)];
@@ -439,103 +440,5 @@ impl Walk {
                 assert_eq!(self.refreshed(patient).await, before, "{patient} was refreshed");
             }
         }
-    }
-
-    /// When each of the patient's searches was refreshed last.
-    async fn refreshed(&self, patient: i64) -> Vec<(i64, time::OffsetDateTime)> {
-        if self
-            .model
-            .patients
-            .get(&patient)
-            .is_none_or(|known| known.anonymised)
-        {
-            return Vec::new();
-        }
-        let time = |search: &Value| {
-            (
-                search["searchId"].as_i64().unwrap(),
-                instant(&search["lastUpdated"]),
-            )
-        };
-        self.world
-            .clinic
-            .searches(patient)
-            .await
-            .iter()
-            .map(time)
-            .collect()
-    }
-
-    async fn until_refreshed(&self, patient: i64, before: &[(i64, time::OffsetDateTime)]) {
-        let searches = &self.model.patients[&patient].searches;
-        let kept = |id: i64| {
-            searches
-                .iter()
-                .any(|search| search.id == id && !search.terminated)
-        };
-        until(
-            &format!("the searches of {patient} are refreshed"),
-            PATIENCE,
-            async || {
-                let after = self.refreshed(patient).await;
-                let moved = |(before, after): (&(i64, _), &(i64, _))| !kept(before.0) || after > before;
-                before.iter().zip(&after).all(moved).then_some(())
-            },
-        )
-        .await;
-    }
-
-    /// Where the server's state is not the model's.
-    async fn difference(&self) -> Option<String> {
-        let page = self.world.clinic.list("?limit=1000").await;
-        let entries = items(&page, "patients");
-        let shown: Vec<_> = entries
-            .iter()
-            .map(|one| one["wmdaId"].as_i64().unwrap())
-            .collect();
-        let known = self.model.listed(&STATUSES);
-        if shown != known {
-            return Some(format!("{shown:?} are listed and not {known:?}"));
-        }
-        for (patient, entry) in known.into_iter().zip(&entries) {
-            let known = &self.model.patients[&patient];
-            let number = Some(patient.to_string()).filter(|_| !known.terms);
-            let updated = instant(&entry["lastUpdated"]) - self.model.base;
-            let requests: Vec<_> = items(entry, "requests")
-                .iter()
-                .filter_map(|one| one["searchId"].as_i64())
-                .collect();
-            let searches: Vec<_> = known.searches.iter().rev().map(|search| search.id).collect();
-            let told = (
-                &entry["status"],
-                &entry["patientId"],
-                &entry["assignedUserName"],
-                &entry["ethnicity"],
-            );
-            let patient_id = json!(number.or_else(|| known.local.clone()));
-            let expected = (
-                &json!(known.status),
-                &patient_id,
-                &json!(known.user),
-                &json!(known.ethnicity),
-            );
-            if told != expected || updated.whole_hours() != known.counter || requests != searches {
-                return Some(format!("{entry} and not {known:?}"));
-            }
-        }
-        for (patient, known) in &self.model.patients {
-            let history = path(&self.world.clinic.history(*patient).await);
-            let expected = known
-                .history
-                .iter()
-                .map(|(status, reason)| ((*status).to_owned(), reason.clone()));
-            if history != expected.collect::<Vec<_>>() {
-                return Some(format!(
-                    "{patient} has the history {history:?} and not {:?}",
-                    known.history
-                ));
-            }
-        }
-        None
     }
 }
