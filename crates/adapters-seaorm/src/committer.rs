@@ -13,6 +13,7 @@ mod idempotency;
 mod lanes;
 mod marks;
 mod pruning;
+mod registrations;
 mod sheet;
 mod tables;
 mod writes;

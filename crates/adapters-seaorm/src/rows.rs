@@ -2,6 +2,7 @@
 
 pub(crate) mod idempotency;
 pub(crate) mod records;
+pub(crate) mod registrations;
 pub(crate) mod resource;
 pub(crate) mod task;
 pub(crate) mod told;

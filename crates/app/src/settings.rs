@@ -224,6 +224,8 @@ pub struct Audit {
 pub struct Limits {
     /// Bytes.
     pub body: usize,
+    /// Bytes of what a match engine delivers.
+    pub delivery: usize,
     #[serde(with = "humantime_serde")]
     pub body_time: Duration,
     /// Of server-sent events.
@@ -426,6 +428,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1 << 20,
+            delivery: 10 << 20,
             body_time: Duration::from_secs(30),
             requests_per_second: 0,
             requests_burst: 100,

@@ -33,6 +33,7 @@ pub static DIALECT: Dialect = Dialect {
     name: "ops",
     about: "What operators see and do. Errors are problems (RFC 9457); lists are paged by cursor.",
     prefixes: &["/ops"],
+    optional_start: None,
     operations: || {
         operations![
             records::list_workspaces,
@@ -65,6 +66,7 @@ pub static DIALECT: Dialect = Dialect {
     render,
     fault,
     errors: Errors::shown_as::<problem::ProblemDetails>("application/problem+json"),
+    nulls: false,
     credentials: &[Credential::ApiKey, Credential::Bearer],
 };
 
