@@ -8,6 +8,7 @@
 mod batch;
 mod claims;
 mod clock;
+mod engine;
 mod fences;
 mod idempotency;
 mod lanes;
@@ -18,6 +19,8 @@ mod sheet;
 mod tables;
 mod writes;
 
+use self::engine::Engine;
+use self::batch::Tx;
 use self::sheet::Sheet;
 use crate::error::{BatchError, store_error, unavailable};
 use crate::offers::Starting;
@@ -28,8 +31,8 @@ use caretrack_domain::{Instant, LeaseToken, TaskId};
 use caretrack_ports::{
     Admission, Changes, Claim, Claimed, Committed, Observed, Observer, Retention, StoreError,
 };
-use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 /// How many jobs may share one transaction.
@@ -97,9 +100,19 @@ impl Job {
 
 /// The one connection that writes, and how to make it again.
 pub(crate) struct Writer {
-    pub url: String,
-    pub role: open::Role,
-    pub connection: DatabaseConnection,
+    url: String,
+    role: open::Role,
+    engine: Engine,
+}
+
+impl Writer {
+    pub async fn open(url: &str, role: open::Role) -> Result<Self, StoreError> {
+        Ok(Self {
+            url: url.to_owned(),
+            role,
+            engine: Engine::open(url, role).await?,
+        })
+    }
 }
 
 /// Who hears of what the committing task does.
@@ -121,7 +134,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> Self {
+    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> std::io::Result<Self> {
         let Told {
             work,
             wake,
@@ -132,9 +145,7 @@ impl Committer {
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(most_waiting * 2);
         let run = Run {
-            url: writer.url,
-            role: writer.role,
-            connection: writer.connection,
+            writer,
             reserve: reserve.clone(),
             work,
             wake,
@@ -143,12 +154,12 @@ impl Committer {
             readable,
             known: batch::Known::default(),
         };
-        tokio::spawn(run.serve(waiting));
-        Self {
+        run.start(waiting)?;
+        Ok(Self {
             jobs,
             new_work: Arc::new(Semaphore::new(most_waiting)),
             reserve,
-        }
+        })
     }
 
     pub async fn commit(&self, changes: Changes) -> Result<Committed, StoreError> {
@@ -176,9 +187,7 @@ impl Committer {
 
 /// The committing task.
 struct Run {
-    url: String,
-    role: open::Role,
-    connection: DatabaseConnection,
+    writer: Writer,
     reserve: Arc<Reserve>,
     work: Work,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -191,6 +200,18 @@ struct Run {
 }
 
 impl Run {
+    /// An engine whose calls block has a thread of its own.
+    fn start(self, waiting: mpsc::Receiver<Job>) -> std::io::Result<()> {
+        if self.writer.engine.blocks() {
+            let runtime = Handle::current();
+            let name = std::thread::Builder::new().name("committer".to_owned());
+            name.spawn(move || runtime.block_on(self.serve(waiting)))?;
+        } else {
+            tokio::spawn(self.serve(waiting));
+        }
+        Ok(())
+    }
+
     async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {
@@ -221,10 +242,12 @@ impl Run {
             result = self.transaction(&mut jobs).await;
         }
         match result {
-            Ok(outcomes) => jobs
-                .into_iter()
-                .zip(outcomes)
-                .for_each(|(job, outcome)| job.done(outcome)),
+            // By somebody else: the next batch need not wait for it.
+            Ok(outcomes) => drop(tokio::spawn(async move {
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    job.done(outcome);
+                }
+            })),
             Err(BatchError::Unique | BatchError::Raced | BatchError::Contention) => {
                 for job in jobs {
                     self.alone(job).await;
@@ -257,26 +280,8 @@ impl Run {
     }
 
     async fn transaction(&mut self, jobs: &mut [Job]) -> Result<Vec<Outcome>, BatchError> {
-        let options = TransactionOptions {
-            // A deferred one that reads and then writes fails at once when another process writes.
-            sqlite_transaction_mode: (self.connection.get_database_backend() == DbBackend::Sqlite)
-                .then_some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let transaction = self.connection.begin_with_options(options).await?;
         let mut starting = self.starting(jobs);
-        let applied = match batch::apply(&transaction, jobs, &mut starting, &mut self.known).await {
-            Ok(applied) => transaction
-                .commit()
-                .await
-                .map(|()| applied)
-                .map_err(BatchError::from),
-            Err(error) => {
-                drop(transaction);
-                Err(error)
-            }
-        };
-        match applied {
+        match self.apply(jobs, &mut starting).await {
             Ok((outcomes, ready)) => {
                 self.written.notify_one();
                 self.work.hand_over(starting.started);
@@ -293,6 +298,17 @@ impl Run {
         }
     }
 
+    async fn apply(
+        &mut self,
+        jobs: &mut [Job],
+        starting: &mut Starting,
+    ) -> Result<(Vec<Outcome>, bool), BatchError> {
+        let tx = Tx::of(self.writer.engine.begin().await?);
+        let applied = batch::apply(&tx, jobs, starting, &mut self.known).await?;
+        tx.commit().await?;
+        Ok(applied)
+    }
+
     /// Work begins no earlier than whatever is committed with it.
     fn starting(&mut self, jobs: &[Job]) -> Starting {
         let latest = jobs.iter().filter_map(Job::at).max();
@@ -304,13 +320,8 @@ impl Run {
     /// what the driver believes of it, need not agree, and then a later `COMMIT` would end a savepoint only.
     async fn start_afresh(&mut self) {
         self.known.queues.clear();
-        match open::connect(&self.url, 1, self.role).await {
-            Ok(connection) => {
-                let failed = std::mem::replace(&mut self.connection, connection);
-                if let Err(error) = failed.close().await {
-                    tracing::debug!(%error, "a failed connection did not close well");
-                }
-            }
+        match Engine::open(&self.writer.url, self.writer.role).await {
+            Ok(engine) => std::mem::replace(&mut self.writer.engine, engine).close().await,
             Err(error) => tracing::warn!(%error, "no new connection could be made"),
         }
     }

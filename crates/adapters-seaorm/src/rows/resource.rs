@@ -1,6 +1,6 @@
 //! Resources, sources, definitions.
 
-use super::{Row, json, micros, position};
+use super::{Cells, Row, json, micros, position};
 use caretrack_domain::{
     Definition, Key, RecordId, Resource, ResourceKey, Source, StoredResource, WorkspaceId,
 };
@@ -64,8 +64,8 @@ pub(crate) fn key_values(workspace: WorkspaceId, key: &ResourceKey) -> Vec<Value
 }
 
 /// The first five columns: which record, in which version.
-pub(crate) fn read_version(result: &QueryResult) -> Result<(WorkspaceId, ResourceKey, i64), StoreError> {
-    let mut row = Row::new("resources", &COLUMNS, result);
+pub(crate) fn read_version(cells: Cells<'_>) -> Result<(WorkspaceId, ResourceKey, i64), StoreError> {
+    let mut row = Row::new("resources", &COLUMNS, cells);
     Ok((row.uuid(WorkspaceId)?, read_key(&mut row)?, row.take()?))
 }
 

@@ -1,6 +1,6 @@
 //! Tasks and operations.
 
-use super::{Row, bytes, credential_of, json, micros, position, subject_of};
+use super::{Cells, Row, bytes, credential_of, json, micros, position, subject_of};
 use caretrack_domain::{
     Attempt, Failure, Fingerprint, Key, Lease, LeaseToken, Operation, OrderingKey, PatientId, Receipt,
     ReceiptStatus, Refusal, RequestId, Tally, Target, Task, TaskFacts, TaskId, TaskState, TaskStatus,
@@ -167,7 +167,11 @@ fn detail(state: &TaskState) -> Option<String> {
 }
 
 pub(crate) fn read(result: &QueryResult) -> Result<Task, StoreError> {
-    let mut row = Row::new("tasks", &COLUMNS, result);
+    decode(result.into())
+}
+
+pub(crate) fn decode(cells: Cells<'_>) -> Result<Task, StoreError> {
+    let mut row = Row::new("tasks", &COLUMNS, cells);
     let id = row.uuid(TaskId)?;
     let workspace = row.uuid(WorkspaceId)?;
     let kind = row.word()?;
@@ -278,8 +282,8 @@ pub(crate) fn operation_values(task: TaskId, operation: &Operation) -> Vec<Value
     ]
 }
 
-pub(crate) fn read_operation(result: &QueryResult) -> Result<(TaskId, Operation), StoreError> {
-    let mut row = Row::new("operations", &OPERATION_COLUMNS, result);
+pub(crate) fn read_operation(cells: Cells<'_>) -> Result<(TaskId, Operation), StoreError> {
+    let mut row = Row::new("operations", &OPERATION_COLUMNS, cells);
     let task = row.uuid(TaskId)?;
     let seq = row.count()?;
     let action = row.word()?;

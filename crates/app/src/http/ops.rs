@@ -59,6 +59,7 @@ pub static DIALECT: Dialect = Dialect {
             patients::list,
             patients::register,
             patients::find,
+            patients::history,
             patients::change,
         ]
     },

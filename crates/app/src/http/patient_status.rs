@@ -15,12 +15,12 @@ mod shapes;
 mod status;
 mod view;
 
+use super::Api;
 use super::access::TOKENS;
 use super::body::{self, Takes};
 use super::failure::Failure;
 use super::openapi::{Credential, Errors};
 use super::routes::{Dialect, operations};
-use super::{Api, idempotency};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use caretrack_application::Caller;
@@ -30,6 +30,7 @@ use orders::Numbered;
 
 type Answer = Result<HttpResponse, PatientStatusError>;
 
+#[expect(deprecated, reason = "one of the routes is, and stays")]
 pub static DIALECT: Dialect = Dialect {
     name: "patient-status",
     about: "Donor-search patients, their status (NEW, PRE, ACT, SUS, STP), and the life cycle of their searches. Each path \
