@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PatientStatusErrorCode)]
 enum Code {
     Unauthenticated,
     Forbidden,
