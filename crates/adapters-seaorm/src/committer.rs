@@ -13,6 +13,7 @@ mod idempotency;
 mod lanes;
 mod marks;
 mod pruning;
+mod registrations;
 mod sheet;
 mod tables;
 mod writes;
@@ -131,7 +132,12 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> std::io::Result<Self> {
+    pub fn start(
+        writer: Writer,
+        reserve: Arc<Reserve>,
+        told: Told,
+        most_waiting: usize,
+    ) -> std::io::Result<Self> {
         let Told {
             work,
             wake,
@@ -198,7 +204,6 @@ struct Run {
 }
 
 impl Run {
-
     async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {

@@ -76,8 +76,8 @@ impl SeaStore {
             readable: told.clone(),
             observer: options.observer,
         };
-        let committer = Committer::start(writer, reserve, to_tell, options.most_waiting)
-            .map_err(no_thread)?;
+        let committer =
+            Committer::start(writer, reserve, to_tell, options.most_waiting).map_err(no_thread)?;
         Ok(Arc::new(Self {
             committer,
             tasks: lookups(url, &readers, options.most_waiting).await?,
@@ -213,6 +213,8 @@ pub(crate) fn pragmas(role: Role) -> Vec<(&'static str, String)> {
     ];
     match role {
         Role::Writer { log_pages } => pragmas.extend([
+            // What is deleted, or written over, is not left in the file.
+            ("secure_delete", "ON".to_owned()),
             ("cache_size", "-32768".to_owned()),
             ("wal_autocheckpoint", log_pages.to_string()),
         ]),

@@ -12,6 +12,7 @@ mod clients;
 mod clock;
 mod credentials;
 mod depth;
+mod due;
 mod error;
 mod feed;
 mod health;
@@ -22,12 +23,15 @@ mod observed;
 mod order;
 mod patients;
 mod perform;
+mod persons;
 mod positions;
 mod queues;
 mod recent;
 mod refusals;
+mod registrations;
 mod resources;
 mod sealing;
+mod searches;
 mod sources;
 mod tasks;
 mod webhooks;
@@ -49,8 +53,10 @@ pub use limits::Rate;
 pub use notices::event_data;
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
+pub use registrations::{NewRegistration, RegistrationList, StatusAnswer};
 pub use resources::Written;
 pub use sealing::{AuditProblem, AuditReport, verify_audit};
+pub use searches::{DeliveryAnswer, ResultsPage};
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
@@ -58,8 +64,8 @@ use caretrack_domain::{
     WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Tracer,
-    Unobserved, Untraced,
+    Clock, IdGenerator, MatchEngine, NoMatchEngine, Observer, PasswordHasher, Store, StoreError, TaskQueue,
+    TokenVerifier, Tracer, Unobserved, Untraced,
 };
 use clients::Clients;
 use clock::Lead;
@@ -137,6 +143,7 @@ pub struct Application {
     lead: Lead,
     ids: Arc<dyn IdGenerator>,
     verifiers: Verifiers,
+    engine: Arc<dyn MatchEngine>,
     settings: Settings,
     /// This start of this process.
     worker: WorkerId,
@@ -184,6 +191,7 @@ impl Application {
             lead: Lead::of(settings.clock),
             ids,
             verifiers,
+            engine: Arc::new(NoMatchEngine),
             settings,
             worker,
             principals: Recent::default(),
@@ -207,6 +215,12 @@ impl Application {
     /// With somebody who follows requests through attempts.
     pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
         self.store.tracer = tracer;
+        self
+    }
+
+    /// With somebody who finds donors.
+    pub fn matched_by(mut self, engine: Arc<dyn MatchEngine>) -> Self {
+        self.engine = engine;
         self
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Values stay as they were sent until somebody asks for them; nothing is parsed twice that is not wanted.
 
+mod repeated;
+
+pub use repeated::repeated;
+
 use super::body::syntax;
 use caretrack_domain::{Problems, Refusal, Rule};
 use indexmap::IndexMap;
@@ -70,6 +74,10 @@ impl<'a> Object<'a> {
         format!("{}.{name}", self.path)
     }
 
+    pub fn look_at(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.get(name).copied()
+    }
+
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
         self.members.shift_remove(name)
     }
@@ -134,6 +142,11 @@ impl<'a> Object<'a> {
                 "is not a member here",
             );
         }
+    }
+
+    /// Of all members left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(AsRef::as_ref)
     }
 
     /// All members left, whatever their names.
