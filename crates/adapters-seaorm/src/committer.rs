@@ -8,7 +8,6 @@
 mod batch;
 mod claims;
 mod clock;
-mod engine;
 mod fences;
 mod idempotency;
 mod lanes;
@@ -20,9 +19,9 @@ mod tables;
 mod writes;
 
 use self::batch::Tx;
-use self::engine::Engine;
 use self::sheet::Sheet;
 use crate::checkpoint::Log;
+use crate::engine::{self, Engine};
 use crate::error::{BatchError, store_error, unavailable};
 use crate::offers::Starting;
 use crate::open;
@@ -33,7 +32,6 @@ use caretrack_ports::{
     Admission, Changes, Claim, Claimed, Committed, Observed, Observer, Retention, StoreError,
 };
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 /// How many jobs may share one transaction.
@@ -171,7 +169,8 @@ impl Committer {
             readable,
             known: batch::Known::default(),
         };
-        run.start(waiting)?;
+        let blocks = run.writer.engine.blocks();
+        engine::spawn("committer", blocks, run.serve(waiting))?;
         Ok(Self {
             jobs,
             new_work: Arc::new(Semaphore::new(most_waiting)),
@@ -217,18 +216,6 @@ struct Run {
 }
 
 impl Run {
-    /// An engine whose calls block has a thread of its own.
-    fn start(self, waiting: mpsc::Receiver<Job>) -> std::io::Result<()> {
-        if self.writer.engine.blocks() {
-            let runtime = Handle::current();
-            let name = std::thread::Builder::new().name("committer".to_owned());
-            name.spawn(move || runtime.block_on(self.serve(waiting)))?;
-        } else {
-            tokio::spawn(self.serve(waiting));
-        }
-        Ok(())
-    }
-
     async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {
