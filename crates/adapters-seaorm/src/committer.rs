@@ -19,8 +19,8 @@ mod sheet;
 mod tables;
 mod writes;
 
-use self::engine::Engine;
 use self::batch::Tx;
+use self::engine::Engine;
 use self::sheet::Sheet;
 use crate::error::{BatchError, store_error, unavailable};
 use crate::offers::Starting;
@@ -134,7 +134,12 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> std::io::Result<Self> {
+    pub fn start(
+        writer: Writer,
+        reserve: Arc<Reserve>,
+        told: Told,
+        most_waiting: usize,
+    ) -> std::io::Result<Self> {
         let Told {
             work,
             wake,

@@ -6,10 +6,10 @@ use super::tables::Texts;
 use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, marks, writes::Writes};
 use crate::error::BatchError;
 use crate::offers::Starting;
+use crate::rows::Found;
 use crate::sql::Sql;
 use caretrack_domain::{Instant, TaskKind, WorkspaceId};
 use caretrack_ports::{Committed, Parts};
-use crate::rows::Found;
 use sea_orm::{DbBackend, Statement};
 use std::collections::HashSet;
 

@@ -166,7 +166,11 @@ impl Tables {
                 length /= 2;
                 continue;
             }
-            let together = if tx.backend == DbBackend::Postgres { due.len() } else { 1 };
+            let together = if tx.backend == DbBackend::Postgres {
+                due.len()
+            } else {
+                1
+            };
             for due in due.chunks(together) {
                 let columns: usize = due.iter().map(|table| FRAMES[*table].columns).sum();
                 let mut values = Vec::with_capacity(columns * length);
