@@ -37,7 +37,7 @@ CREATE INDEX IF NOT EXISTS registrations_listed ON registrations (workspace_id, 
 CREATE INDEX IF NOT EXISTS registrations_assigned ON registrations (workspace_id, assignee, status, viewed_at, wmda_id)
     WHERE assignee IS NOT NULL;
 CREATE INDEX IF NOT EXISTS registrations_of_patient ON registrations (patient_id);
-CREATE INDEX IF NOT EXISTS registrations_due ON registrations (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS registrations_due ON registrations (workspace_id, look_at) WHERE look_at IS NOT NULL;
 
 -- How many registrations are in a status: of all (no assignee) and of each assignee. The sum over the shards counts;
 -- each server adds to one of them, so that two do not wait for each other.

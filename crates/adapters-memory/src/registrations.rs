@@ -13,7 +13,7 @@ use caretrack_ports::{
     ResultsQuery, ResultsWrite, SearchRepository, SearchWrite, StoreError,
 };
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl State {
     pub(crate) fn check_registrations(&self, parts: &Parts) -> Result<(), StoreError> {
@@ -245,10 +245,17 @@ impl RegistrationRepository for MemoryStore {
             let at = registration.look_at().filter(|at| *at <= now)?;
             Some((at, registration))
         });
-        let mut due: Vec<_> = due.collect();
-        due.sort_by_key(|(at, registration)| (*at, registration.wmda_id));
-        let due = due.into_iter().take(limit);
-        Ok(due.map(|(_, registration)| registration.clone()).collect())
+        let mut by_workspace: BTreeMap<WorkspaceId, Vec<_>> = BTreeMap::new();
+        for (at, registration) in due {
+            let of = by_workspace.entry(registration.workspace).or_default();
+            of.push((at, registration.wmda_id, registration));
+        }
+        let share = limit.div_ceil(by_workspace.len().max(1));
+        let shares = by_workspace.into_values().flat_map(|mut of| {
+            of.sort_by_key(|(at, number, _)| (*at, *number));
+            of.into_iter().take(share)
+        });
+        Ok(shares.map(|(_, _, registration)| registration.clone()).collect())
     }
 
     async fn list_status_entries(

@@ -189,6 +189,8 @@ pub(crate) fn pragmas(role: Role) -> Vec<(&'static str, String)> {
     ];
     match role {
         Role::Writer { log_pages } => pragmas.extend([
+            // What is deleted, or written over, is not left in the file.
+            ("secure_delete", "ON".to_owned()),
             ("cache_size", "-32768".to_owned()),
             ("wal_autocheckpoint", log_pages.to_string()),
         ]),

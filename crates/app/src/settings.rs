@@ -32,6 +32,8 @@ pub struct Settings {
     pub auth: Auth,
     pub registry: Registry,
     pub clock: Clock,
+    #[serde(rename = "match")]
+    pub matching: Matching,
     pub jobs: Jobs,
     pub webhooks: Webhooks,
     pub audit: Audit,
@@ -189,6 +191,21 @@ pub struct Clock {
 pub enum ClockMode {
     System,
     Manual,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Matching {
+    pub engine: MatchEngine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchEngine {
+    /// Nothing is found, unless somebody delivers.
+    None,
+    /// Told of searches by events; delivers.
+    External,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -383,6 +400,14 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             mode: ClockMode::System,
+        }
+    }
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self {
+            engine: MatchEngine::None,
         }
     }
 }

@@ -448,7 +448,7 @@ impl Worker {
         let mut failing = patience();
         loop {
             let pause = match self.application.hand_over_due(AT_ONCE).await {
-                Ok(AT_ONCE) => PAUSE,
+                Ok(AT_ONCE..) => PAUSE,
                 Ok(_) => {
                     failing = patience();
                     EVERY

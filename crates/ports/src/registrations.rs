@@ -117,8 +117,8 @@ pub trait RegistrationRepository: Send + Sync {
         filter: &RegistrationFilter,
     ) -> Result<u64, StoreError>;
 
-    /// Those of all workspaces for which something may be due by `now`, the longest due first. That it was put off
-    /// may show only when it is looked at.
+    /// Those of all workspaces for which something may be due by `now`, the longest due first, the workspaces sharing
+    /// the room. That it was put off may show only when it is looked at.
     async fn due_registrations(&self, now: Instant, limit: usize) -> Result<Vec<Registration>, StoreError>;
 
     /// By ascending revision, after `after`.

@@ -151,11 +151,30 @@ impl RegistrationRepository for SeaStore {
     }
 
     async fn due_registrations(&self, now: Instant, limit: usize) -> Result<Vec<Registration>, StoreError> {
+        // Every workspace with a registration has counts.
         let sql = self
-            .select(&rows::COLUMNS, "registrations WHERE look_at <= ")
+            .sql(
+                "SELECT w.workspace_id FROM (SELECT DISTINCT workspace_id FROM registration_counts) AS w \
+                 WHERE EXISTS (SELECT 1 FROM registrations r WHERE r.workspace_id = w.workspace_id \
+                 AND r.look_at <= ",
+            )
             .bind(micros(now))
-            .push(" ORDER BY look_at");
-        self.read_all(limited(sql, limit), rows::read).await
+            .push(")");
+        let workspaces: Vec<uuid::Uuid> = self
+            .read_all(sql, |row| row.try_get_by_index(0).map_err(store_error))
+            .await?;
+        let share = limit.div_ceil(workspaces.len().max(1));
+        let mut due = Vec::new();
+        for workspace in workspaces {
+            let sql = self
+                .select(&rows::COLUMNS, "registrations WHERE workspace_id = ")
+                .bind(workspace)
+                .push(" AND look_at <= ")
+                .bind(micros(now))
+                .push(" ORDER BY look_at");
+            due.extend(self.read_all(limited(sql, share), rows::read).await?);
+        }
+        Ok(due)
     }
 
     async fn list_status_entries(

@@ -37,6 +37,7 @@ pub static DIALECT: Dialect = Dialect {
         works without `/api/v2` as well, and each body may be `application/json-patch+json` (a plain object all the same).",
     prefixes: &["/api/v2", "/patients", "/searches"],
     optional_start: Some("/api/v2"),
+    withheld: withhold,
     operations: || {
         operations![
             // First what has a name of its own: paths are tried in this order.
@@ -60,7 +61,7 @@ pub static DIALECT: Dialect = Dialect {
             searches::find,
         ]
     },
-    undocumented: exclude,
+    undocumented: |_| {},
     render,
     fault,
     errors: Errors::shown_as::<ErrorDocument>("application/json"),
@@ -68,8 +69,8 @@ pub static DIALECT: Dialect = Dialect {
     credentials: &[Credential::Token],
 };
 
-/// What the published API has beside these. Without this they would be searches of such a name.
-fn exclude(config: &mut web::ServiceConfig) {
+/// What the published API has beside these: it would be taken for a search of such a name.
+fn withhold(config: &mut web::ServiceConfig) {
     for path in [
         "/api/v2/searches/searchResultsRefresh",
         "/api/v2/searches/selected/donors",
