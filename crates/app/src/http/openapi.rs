@@ -208,6 +208,9 @@ fn described(
         }
     }
     shown["responses"] = responses;
+    if let Some(body) = shown.get_mut("requestBody") {
+        tidy::body(body);
+    }
     let mut parameters = shown["parameters"].as_array().cloned().unwrap_or_default();
     parameters.iter_mut().for_each(tidy::parameter);
     parameters.push(request_id());

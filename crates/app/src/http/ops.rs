@@ -34,6 +34,7 @@ pub static DIALECT: Dialect = Dialect {
     about: "What operators see and do. Errors are problems (RFC 9457); lists are paged by cursor.",
     prefixes: &["/ops"],
     optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             records::list_workspaces,
@@ -59,6 +60,7 @@ pub static DIALECT: Dialect = Dialect {
             patients::list,
             patients::register,
             patients::find,
+            patients::history,
             patients::change,
         ]
     },

@@ -15,12 +15,12 @@ mod shapes;
 mod status;
 mod view;
 
+use super::Api;
 use super::access::TOKENS;
 use super::body::{self, Takes};
 use super::failure::Failure;
 use super::openapi::{Credential, Errors};
 use super::routes::{Dialect, operations};
-use super::{Api, idempotency};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use caretrack_application::Caller;
@@ -30,12 +30,14 @@ use orders::Numbered;
 
 type Answer = Result<HttpResponse, PatientStatusError>;
 
+#[expect(deprecated, reason = "one of the routes is, and stays")]
 pub static DIALECT: Dialect = Dialect {
     name: "patient-status",
     about: "Donor-search patients, their status (NEW, PRE, ACT, SUS, STP), and the life cycle of their searches. Each path \
         works without `/api/v2` as well, and each body may be `application/json-patch+json` (a plain object all the same).",
     prefixes: &["/api/v2", "/patients", "/searches"],
     optional_start: Some("/api/v2"),
+    withheld: withhold,
     operations: || {
         operations![
             // First what has a name of its own: paths are tried in this order.
@@ -59,7 +61,7 @@ pub static DIALECT: Dialect = Dialect {
             searches::find,
         ]
     },
-    undocumented: exclude,
+    undocumented: |_| {},
     render,
     fault,
     errors: Errors::shown_as::<ErrorDocument>("application/json"),
@@ -67,8 +69,8 @@ pub static DIALECT: Dialect = Dialect {
     credentials: &[Credential::Token],
 };
 
-/// What the published API has beside these. Without this they would be searches of such a name.
-fn exclude(config: &mut web::ServiceConfig) {
+/// What the published API has beside these: it would be taken for a search of such a name.
+fn withhold(config: &mut web::ServiceConfig) {
     for path in [
         "/api/v2/searches/searchResultsRefresh",
         "/api/v2/searches/selected/donors",

@@ -22,6 +22,7 @@ pub static DIALECT: Dialect = Dialect {
     about: "Resources in sources, and the tasks that their writes are.",
     prefixes: &["/sources", "/catalog", "/partitions", "/mdm", "/operations"],
     optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             // First what is asked for most: paths are tried in this order.

@@ -26,6 +26,8 @@ pub struct Dialect {
     pub prefixes: &'static [&'static str],
     /// The start of a path that may be left out; documents tell of the whole ones.
     pub optional_start: Option<&'static str>,
+    /// Paths that no document tells of, and that would be taken for others.
+    pub withheld: fn(&mut web::ServiceConfig),
     pub operations: fn() -> Vec<Operation>,
     /// Paths that no document tells of.
     pub undocumented: fn(&mut web::ServiceConfig),
@@ -102,6 +104,7 @@ pub(super) use operations;
 /// All there is to be asked for.
 pub fn routes(config: &mut web::ServiceConfig) {
     for dialect in DIALECTS {
+        (dialect.withheld)(config);
         add(config, dialect, |_| true);
         (dialect.undocumented)(config);
     }

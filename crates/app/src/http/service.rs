@@ -15,6 +15,7 @@ pub static DIALECT: Dialect = Dialect {
         "/openapi-3.0.json",
     ],
     optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             health::live,

@@ -87,6 +87,13 @@ personal_text!(
     |text| (4..=100).contains(&text.chars().count()) && !text.contains('\0')
 );
 
+impl UserName {
+    /// The user of a token, who need not have a name that patients can be assigned to.
+    pub fn claimed(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// The organisation's own identifier of a patient, as a registration takes it: shorter than in other places.
 pub fn registered_patient_id(text: &str) -> Option<LocalPatientId> {
     (text.len() <= 17).then(|| LocalPatientId::parse(text))?

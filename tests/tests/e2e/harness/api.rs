@@ -43,6 +43,14 @@ impl Api {
         }
     }
 
+    /// With a signed token beside what there is: each route takes what opens it.
+    pub fn and_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// The same server with a signed token.
     pub fn with_token(&self, token: &str) -> Self {
         Self {

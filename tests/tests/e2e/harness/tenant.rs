@@ -45,6 +45,7 @@ pub fn show_logs() {
     }
 }
 
+#[derive(Clone)]
 pub struct Tenant {
     /// Every scope, in the tenant's workspace.
     pub api: Api,

@@ -94,6 +94,15 @@ impl<'de> Visitor<'de> for Part<'_> {
         Ok(())
     }
 
+    // Most numbers; the others come as objects, since none is cut short here.
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
         Ok(())
     }

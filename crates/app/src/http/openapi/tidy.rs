@@ -21,6 +21,12 @@ pub fn parameter(parameter: &mut Value) {
     }
 }
 
+/// A body that need not be there is left out, and never null.
+pub fn body(body: &mut Value) {
+    let contents = body["content"].as_object_mut().into_iter().flatten();
+    contents.for_each(|(_, content)| without_null(&mut content["schema"]));
+}
+
 /// A member that need not be there is left out, and never null, unless there are `nulls` in its dialect.
 pub fn schema(schema: &mut Value, nulls: bool) {
     let Some(members) = schema.as_object_mut() else {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PatientStatusErrorCode)]
 enum Code {
     Unauthenticated,
     Forbidden,
@@ -88,7 +89,7 @@ impl Outline {
             Failure::WrongContentType => Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Code::UnsupportedMediaType,
-                "The body must be application/json, in UTF-8, not encoded.",
+                "The body must be application/json or application/json-patch+json, in UTF-8, not encoded.",
             ),
             Failure::BodyTooLarge { limit } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

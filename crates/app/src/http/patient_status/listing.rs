@@ -3,7 +3,7 @@
 use super::reader::{Reader, flag, integer, integer_in, text, whole};
 use crate::http::query::Query;
 use caretrack_application::Caller;
-use caretrack_domain::{Problems, Refusal, Rule, SearchStatus};
+use caretrack_domain::{Problems, Refusal, Rule, SearchStatus, UserName};
 use caretrack_ports::RegistrationFilter;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ impl Listing {
         let mine = caller.username().filter(|_| self.only_my_patients);
         RegistrationFilter {
             statuses: self.statuses,
-            assigned_to: mine.map(str::to_owned),
+            assigned_to: mine.map(UserName::claimed),
         }
     }
 }

@@ -34,6 +34,11 @@ pub fn search_status() -> Object {
     words(all.map(Into::into))
 }
 
+pub fn search_status_or_null() -> Object {
+    let all = SearchStatus::iter().filter(|status| *status != SearchStatus::Ano);
+    words_or_null(all.map(Into::into))
+}
+
 /// Joined by bars, or in an array.
 pub fn search_statuses() -> Schema {
     let joined = matching("^(NEW|PRE|ACT|SUS|STP)(\\|(NEW|PRE|ACT|SUS|STP))*$", "ACT|NEW");

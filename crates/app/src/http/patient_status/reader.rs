@@ -105,19 +105,6 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A member that is an object, and has to be there.
-    pub fn required_object<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&mut Reader<'_, '_>) -> Option<T>,
-    ) -> Option<T> {
-        if let Some(value) = self.object.take(name) {
-            return self.nested(name, value, read);
-        }
-        self.wrong(name, "is required");
-        None
-    }
-
     fn nested<T>(
         &mut self,
         name: &str,
@@ -234,7 +221,7 @@ mod tests {
         let refusal = whole(text, |body| {
             body.required("a", "must be a text", super::text);
             body.required("missing", "must be a text", super::text);
-            body.required_object("c", |inner| {
+            body.edit_object("c", |inner| {
                 assert_eq!(inner.optional("d", "", super::text).as_deref(), Some("x"));
                 inner.items("e", |item, path, problems| {
                     if super::text(item).is_none() {

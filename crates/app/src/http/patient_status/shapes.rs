@@ -309,6 +309,7 @@ pub struct ResultsDelivery {
     registries: Option<()>,
     #[schema(schema_with = parts::result_records)]
     cbbs: Option<()>,
+    #[schema(pattern = "^[^\\u0000]*$")]
     summary_text: Option<String>,
     #[schema(minimum = 0)]
     inexplicable: Option<i64>,
@@ -318,7 +319,9 @@ pub struct ResultsDelivery {
 
 #[derive(ToSchema)]
 pub struct DeliveredError {
+    #[schema(pattern = "^[^\\u0000]*$")]
     code: String,
+    #[schema(pattern = "^[^\\u0000]*$")]
     message: String,
 }
 
