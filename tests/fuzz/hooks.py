@@ -41,6 +41,10 @@ def before_call(context, case, kwargs):
         # With this one a reason has to say why a search ended.
         if body.get("changeReason") in (None, "NPH", "NML", "RCM"):
             body["changeReason"] = "FND"
+    # Formats are not kept where null may stand as well.
+    for member, inner in (("diagnosis", "diagnosisDate"), ("filters", "recordLastUpdatedFrom")):
+        if isinstance(body.get(member), dict) and body[member].get(inner) == "":
+            body[member][inner] = None
     if operation == "deliverResults":
         good_delivery(body)
     if operation in ("putResource", "createResource"):

@@ -218,11 +218,11 @@ impl State {
         for credential in parts.credentials {
             self.write_credential(credential);
         }
-        for write in parts.patients {
-            self.write_patient(write.after);
-        }
         for removal in parts.removed_patients {
             self.remove_patient(removal.id);
+        }
+        for write in parts.patients {
+            self.write_patient(write.after);
         }
         for write in parts.registrations {
             self.write_registration(write);

@@ -212,15 +212,15 @@ impl Application {
         self
     }
 
-    /// With somebody who follows requests through attempts.
-    pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
-        self.store.tracer = tracer;
-        self
-    }
-
     /// With somebody who finds donors.
     pub fn matched_by(mut self, engine: Arc<dyn MatchEngine>) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// With somebody who follows requests through attempts.
+    pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.store.tracer = tracer;
         self
     }
 

@@ -273,7 +273,17 @@ impl Application {
             kind,
             source: None,
             patient: Some(registration.patient),
-            ordering_key: Some(Registration::ordering_key(registration.wmda_id)),
+            ordering_key: Some(match kind {
+                TaskKind::PatientStop | TaskKind::PatientAnonymise => {
+                    Registration::lane_of_time(registration.wmda_id)
+                }
+                TaskKind::RegistryWrite
+                | TaskKind::WebhookDeliver
+                | TaskKind::SearchRun
+                | TaskKind::SearchRefresh
+                | TaskKind::SearchRefreshDaily
+                | TaskKind::SearchTimeout => Registration::ordering_key(registration.wmda_id),
+            }),
             submitted_by: caller.map(|caller| caller.who.actor()),
             request_id: match caller {
                 Some(caller) => caller.request_id.clone(),

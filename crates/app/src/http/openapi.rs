@@ -171,6 +171,7 @@ fn described(
     let mut shown = json!((operation.document)());
     shown["tags"] = json!([dialect.name]);
     shown["security"] = security(dialect, &shown);
+    let writes = writes && !only_reads(&shown);
     let mut responses = shown["responses"].take();
     let mut failures = failures(dialect, &shown);
     if writes {
@@ -258,6 +259,20 @@ fn security(dialect: &Dialect, operation: &Value) -> Value {
     credentials
         .flat_map(|credential| sets.iter().map(move |scopes| alternative(credential, scopes)))
         .collect()
+}
+
+/// Whether it is open to those who may only read, whatever its method.
+fn only_reads(operation: &Value) -> bool {
+    let sets = operation["security"].as_array().into_iter().flatten();
+    let schemes = sets
+        .filter_map(Value::as_object)
+        .flat_map(|schemes| schemes.values());
+    let mut scopes = schemes
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str)
+        .peekable();
+    scopes.peek().is_some() && scopes.all(|scope| scope.ends_with(":read"))
 }
 
 /// What may become of such an operation, whatever it does. What needs no credential does nothing that could fail.

@@ -1,6 +1,6 @@
 //! The parameters of lists: in the query in any case, and in the body, which wins.
 
-use super::reader::{Reader, flag, integer, integer_in, text, whole};
+use super::reader::{Reader, flag, integer, text, whole};
 use crate::http::query::Query;
 use caretrack_application::Caller;
 use caretrack_domain::{Problems, Refusal, Rule, SearchStatus, UserName};
@@ -71,13 +71,15 @@ struct Said {
 /// From the query, and from the body if there is one.
 pub fn listing(query: &Query, body: Option<&str>) -> Result<Listing, Refusal> {
     let mut problems = Problems::default();
-    let mut overruled = BTreeSet::new();
-    let in_body = match body {
-        Some(text) => whole(text, |body| Some(said_in(body, &mut overruled)))?,
-        None => Said::default(),
+    let in_query = said_by(query, &mut problems);
+    let in_body = body.map_or(Ok(Said::default()), |text| {
+        whole(text, |body| Some(said_in(body)))
+    });
+    let in_body = match (problems.into_result(), in_body) {
+        (Ok(()), in_body) => in_body?,
+        (Err(one), Ok(_)) => return Err(one),
+        (Err(one), Err(other)) => return Err(one.and(other)),
     };
-    let in_query = said_by(query, &overruled, &mut problems);
-    problems.into_result()?;
     let usual = Paging::default();
     let statuses = in_body.statuses.or(in_query.statuses);
     let only_my_patients = in_body.only_my_patients.or(in_query.only_my_patients);
@@ -91,15 +93,8 @@ pub fn listing(query: &Query, body: Option<&str>) -> Result<Listing, Refusal> {
     })
 }
 
-fn said_in(body: &mut Reader<'_, '_>, overruled: &mut BTreeSet<&'static str>) -> Said {
-    let mut name = |member: &'static str| {
-        let name = body.name_in_any_case(member);
-        if !body.lacks(&name) {
-            overruled.insert(member);
-        }
-        name
-    };
-    let names = ["limit", "offset", "status", "onlyMyPatients"].map(&mut name);
+fn said_in(body: &mut Reader<'_, '_>) -> Said {
+    let names = ["limit", "offset", "status", "onlyMyPatients"].map(|name| body.name_in_any_case(name));
     let [limit_name, offset_name, status_name, only_mine] = &names;
     Said {
         limit: body.optional(limit_name, LIMIT, |value| limit(integer(value)?)),
@@ -128,46 +123,50 @@ fn status(word: &str) -> Option<SearchStatus> {
     (status != SearchStatus::Ano).then_some(status)
 }
 
-fn said_by(query: &Query, overruled: &BTreeSet<&str>, problems: &mut Problems) -> Said {
-    let given = |name: &str| -> Vec<&str> {
-        let given = query.all_in_any_case(name).filter(|_| !overruled.contains(name));
-        given.collect()
-    };
-    let mut wrong = |name: &str, message: &str| problems.add(format!("query.{name}"), Rule::Type, message);
-    let mut said = Said::default();
-    if let Some(text) = given("limit").first() {
-        said.limit = integer_in(text).and_then(limit);
-        if said.limit.is_none() {
-            wrong("limit", LIMIT);
-        }
-    }
-    if let Some(text) = given("offset").first() {
-        said.offset = integer_in(text).and_then(offset);
-        if said.offset.is_none() {
-            wrong("offset", OFFSET);
-        }
-    }
-    let words = given("status");
+fn said_by(query: &Query, problems: &mut Problems) -> Said {
+    let mut said = paging_by(query, problems);
+    let words: Vec<_> = query.all_in_any_case("status").collect();
     if !words.is_empty() {
         said.statuses = statuses(words.into_iter());
         if said.statuses.is_none() {
-            wrong("status", STATUS);
+            problems.add("query.status", Rule::Enum, STATUS);
         }
     }
-    if let Some(text) = given("onlyMyPatients").first() {
-        said.only_my_patients = text.to_ascii_lowercase().parse().ok();
-        if said.only_my_patients.is_none() {
-            wrong("onlyMyPatients", FLAG);
-        }
-    }
+    said.only_my_patients = first(query, "onlyMyPatients", FLAG, problems, |text| {
+        text.to_ascii_lowercase().parse().ok()
+    });
     said
+}
+
+fn paging_by(query: &Query, problems: &mut Problems) -> Said {
+    Said {
+        limit: first(query, "limit", LIMIT, problems, |text| limit(text.parse().ok()?)),
+        offset: first(query, "offset", OFFSET, problems, |text| {
+            offset(text.parse().ok()?)
+        }),
+        ..Said::default()
+    }
+}
+
+/// Of a parameter given several times the first counts.
+fn first<T>(
+    query: &Query,
+    name: &str,
+    must_be: &str,
+    problems: &mut Problems,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    let read = read(query.all_in_any_case(name).next()?);
+    if read.is_none() {
+        problems.add(format!("query.{name}"), Rule::Type, must_be);
+    }
+    read
 }
 
 /// The two parameters of a list that has no others.
 pub fn paging(query: &Query) -> Result<Paging, Refusal> {
     let mut problems = Problems::default();
-    let others = BTreeSet::from(["status", "onlyMyPatients"]);
-    let said = said_by(query, &others, &mut problems);
+    let said = paging_by(query, &mut problems);
     problems.into_result()?;
     let usual = Paging::default();
     Ok(Paging {
@@ -209,7 +208,7 @@ mod tests {
     fn the_body_wins() {
         let body = r#"{"limit":7,"status":["ACT","STP"],"offset":null}"#;
         assert_eq!(
-            read("limit=0&offset=5&status=NEW", Some(body)),
+            read("limit=2&offset=5&status=NEW", Some(body)),
             Ok(of(7, 5, &[Act, Stp], false))
         );
     }
@@ -235,7 +234,16 @@ mod tests {
             assert_eq!(read(query, None), Err(vec![format!("query.{name}")]), "{query}");
         }
         let body = r#"{"limit":"7","Offset":-1,"status":["ACT",1],"onlyMyPatients":"true"}"#;
-        let expected = ["$.limit", "$.Offset", "$.status", "$.onlyMyPatients"];
-        assert_eq!(read("", Some(body)), Err(expected.map(str::to_owned).to_vec()));
+        let expected = [
+            "query.limit",
+            "$.limit",
+            "$.Offset",
+            "$.status",
+            "$.onlyMyPatients",
+        ];
+        assert_eq!(
+            read("limit=0", Some(body)),
+            Err(expected.map(str::to_owned).to_vec())
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::draft::{Told, told};
 use super::listing::{Paging, limit, offset};
-use super::reader::{Reader, flag, integer, text, whole, word};
+use super::reader::{self, Reader, flag, integer, text, whole, word};
 use crate::http::failure::Failure;
 use caretrack_application::NewRegistration;
 use caretrack_domain::{
@@ -35,7 +35,7 @@ impl Numbered {
 }
 
 fn number(body: &mut Reader<'_, '_>, name: &str) -> Option<Numbered> {
-    body.required(name, INTEGER, integer).map(Numbered)
+    body.required(name, INTEGER, reader::name).map(Numbered)
 }
 
 fn one_of(words: impl Iterator<Item: Display>) -> String {

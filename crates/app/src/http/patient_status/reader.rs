@@ -168,20 +168,26 @@ pub fn flag(value: &RawValue) -> Option<bool> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// A number written as an integer; one past all bounds is as good as the last within them.
+/// A number without a fraction that says anything, as JSON Schema has it: `7.0` is one.
 pub fn integer(value: &RawValue) -> Option<i64> {
-    integer_in(value.get())
+    digits(value)?.parse().ok()
 }
 
-pub fn integer_in(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let bound = if digits.len() < text.len() {
+/// [`integer`], for a number that may name something: one past all bounds is as good as the last within them.
+pub fn name(value: &RawValue) -> Option<i64> {
+    let digits = digits(value)?;
+    let bound = if digits.starts_with('-') {
         i64::MIN
     } else {
         i64::MAX
     };
-    is_integer.then(|| text.parse().unwrap_or(bound))
+    Some(digits.parse().unwrap_or(bound))
+}
+
+fn digits(value: &RawValue) -> Option<&str> {
+    let (digits, fraction) = value.get().split_once('.').unwrap_or((value.get(), "0"));
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    (is_number && fraction.bytes().all(|byte| byte == b'0')).then_some(digits)
 }
 
 #[cfg(test)]
@@ -193,14 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_written_as_such() {
+    fn integers_have_no_fraction() {
         for (text, expected) in [
             ("48213907", Some(48_213_907)),
             ("-1", Some(-1)),
-            ("99999999999999999999999", Some(i64::MAX)),
-            ("-99999999999999999999999", Some(i64::MIN)),
+            ("7.0", Some(7)),
             ("1.5", None),
-            ("1.0", None),
             ("1e3", None),
             (r#""48213907""#, None),
             ("true", None),
@@ -208,11 +212,11 @@ mod tests {
             ("[1]", None),
         ] {
             assert_eq!(integer(&raw(text)), expected, "{text}");
+            assert_eq!(name(&raw(text)), expected, "{text}");
         }
-        assert_eq!(
-            (integer_in("+5"), integer_in("-"), integer_in("")),
-            (None, None, None)
-        );
+        let (high, low) = (raw("99999999999999999999999"), raw("-99999999999999999999999"));
+        assert_eq!((integer(&high), integer(&low)), (None, None));
+        assert_eq!((name(&high), name(&low)), (Some(i64::MAX), Some(i64::MIN)));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct PagingQuery {
     limit: Option<u16>,
     /// How many come before.
     #[param(minimum = 0, default = 0)]
-    offset: Option<u32>,
+    offset: Option<i64>,
 }
 
 #[derive(IntoParams)]
