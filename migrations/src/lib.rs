@@ -33,6 +33,10 @@ impl MigratorTrait for Migrator {
                 name: "m0005_telling",
                 sql: include_str!("m0005_telling.sql"),
             }),
+            Box::new(SqlFile {
+                name: "m0008_definitions",
+                sql: include_str!("m0008_definitions.sql"),
+            }),
         ]
     }
 }

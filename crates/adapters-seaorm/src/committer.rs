@@ -8,6 +8,7 @@
 mod batch;
 mod claims;
 mod clock;
+mod definitions;
 mod fences;
 mod idempotency;
 mod lanes;
@@ -303,6 +304,7 @@ impl Run {
     /// what the driver believes of it, need not agree, and then a later `COMMIT` would end a savepoint only.
     async fn start_afresh(&mut self) {
         self.known.queues.clear();
+        self.known.definitions = definitions::Remembered::default();
         match open::connect(&self.url, 1, self.role).await {
             Ok(connection) => {
                 let failed = std::mem::replace(&mut self.connection, connection);

@@ -11,6 +11,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod credentials;
+mod definitions;
 mod error;
 mod feed;
 mod idempotency;
@@ -39,6 +40,7 @@ pub use authenticate::{Attempt, Caller, KEY_PREFIX, Presented};
 pub use bootstrap::BootstrapError;
 pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{CredentialDraft, MadeCredential};
+pub use definitions::{DefinitionOrder, PutDefinition};
 pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use feed::{Heard, Listening};
 pub use idempotency::{Asker, Keeping, Keyed};
@@ -51,8 +53,8 @@ pub use sealing::{AuditProblem, AuditReport, verify_audit};
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
-    Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind,
-    WorkerId, Workspace, WorkspaceId,
+    Definition, Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task,
+    TaskId, TaskKind, TypeKey, WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
     Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Unobserved,
@@ -140,7 +142,7 @@ pub struct Application {
     refusals: Refusals,
     workspaces: Recent<WorkspaceId, Arc<Workspace>>,
     workspace_keys: Recent<Key, WorkspaceId>,
-    known_types: Recent<(WorkspaceId, Key, Key), ()>,
+    definitions: Recent<TypeKey, Option<Arc<Definition>>>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
     turns: Turns,
@@ -178,7 +180,7 @@ impl Application {
             partner_keys: Recent::default(),
             workspaces: Recent::default(),
             workspace_keys: Recent::default(),
-            known_types: Recent::default(),
+            definitions: definitions::recent(),
             loads: Recent::default(),
             ended_tasks: Recent::default(),
             turns: Turns::default(),

@@ -12,6 +12,7 @@ mod deliver;
 mod write;
 
 use crate::Application;
+use crate::definitions::Freshness;
 use crate::order::Undecodable;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use caretrack_domain::{
@@ -89,10 +90,11 @@ impl Application {
         let Some(token) = token_of(&task) else { return };
         // Not an attempt each: the store is away, the task is not at fault.
         let mut patience = patience();
+        let mut freshness = Freshness::MayBeRecent;
         loop {
             let drafting = async {
                 // What waits for the store keeps nobody from deciding, and is read together.
-                let seen = self.look(&task, operations, &plan).await?;
+                let seen = self.look(&task, operations, &plan, freshness).await?;
                 let _permit = match permits {
                     Some(permits) => permits.acquire().await.ok(),
                     None => None,
@@ -114,6 +116,7 @@ impl Application {
                     tokio::time::sleep(patience.next().unwrap_or(LONGEST_PATIENCE)).await;
                 }
                 Fault::Store(StoreError::Conflict) => {
+                    freshness = Freshness::Now;
                     match self.still_held(task.facts().workspace, task.id(), token).await {
                         Ok(Some(as_it_is_now)) => task = as_it_is_now,
                         Ok(None) => {
@@ -153,10 +156,11 @@ impl Application {
         task: &Task,
         operations: &'a [Operation],
         plan: &Plan,
+        freshness: Freshness,
     ) -> Result<Option<Seen<'a>>, Fault> {
         match plan {
             Plan::CarryOut if !task.cancel_requested() => {
-                Ok(Some(self.look_at_write(task, operations).await?))
+                Ok(Some(self.look_at_write(task, operations, freshness).await?))
             }
             Plan::CarryOut | Plan::Conclude(_) | Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack => {
                 Ok(None)

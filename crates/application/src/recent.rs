@@ -9,6 +9,7 @@ use time::Duration;
 /// Answers no older than a second, unless it is told otherwise, and of bounded number.
 pub struct Recent<K, V> {
     lifetime: Duration,
+    most: usize,
     inner: Mutex<Inner<K, V>>,
 }
 
@@ -27,6 +28,7 @@ impl<K, V> Recent<K, V> {
     pub fn living(lifetime: Duration) -> Self {
         Self {
             lifetime,
+            most: 10_000,
             inner: Mutex::new(Inner {
                 epoch: 0,
                 answers: HashMap::new(),
@@ -35,9 +37,14 @@ impl<K, V> Recent<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V: Clone> Recent<K, V> {
-    const MOST: usize = 10_000;
+impl<K, V> Recent<K, V> {
+    /// Fewer, of what takes more room.
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+}
 
+impl<K: Hash + Eq, V: Clone> Recent<K, V> {
     pub fn find(&self, key: &K, now: Instant) -> Option<V> {
         let inner = self.lock();
         let (at, value) = inner.answers.get(key)?;
@@ -55,7 +62,7 @@ impl<K: Hash + Eq, V: Clone> Recent<K, V> {
         if inner.epoch != epoch {
             return;
         }
-        if inner.answers.len() >= Self::MOST {
+        if inner.answers.len() >= self.most {
             inner.answers.clear();
         }
         inner.answers.insert(key, (now, value));

@@ -8,11 +8,15 @@
 mod audit;
 mod canonical;
 mod clock;
+mod condition;
 mod credential;
+mod decimal;
+mod definition;
 mod eta;
 mod event;
 mod idempotency;
 mod ids;
+mod json_path;
 mod patient;
 mod position;
 mod precondition;
@@ -27,6 +31,10 @@ pub use audit::{AuditEntry, AuditOutcome, AuditSeal, Sealing};
 pub use canonical::Fingerprint;
 pub use clock::{Advance, InvalidAdvance};
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
+pub use definition::{
+    Cardinality, Definition, End, NotTaken, Profile, ProfileType, Properties, RelationshipDefinition, Shape,
+    ShapeKind, TypeKey, TypesInForce,
+};
 pub use eta::QueueLoad;
 pub use event::{Event, EventFilter};
 pub use idempotency::{
@@ -36,14 +44,15 @@ pub use ids::{
     CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId,
     WebhookId, WorkerId, WorkspaceId,
 };
+pub use json_path::JsonPath;
 pub use patient::{LocalPatientId, Patient, WmdaId};
 pub use position::Positions;
 pub use precondition::{Precondition, etag};
 pub use principal::{Actor, Login, LoginKind, Principal, Scope, Scopes, Token, TokenSubject};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
 pub use resource::{
-    Contained, Definition, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft,
-    ResourceKey, Source, StoredResource, check_refused,
+    Contained, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft, ResourceKey,
+    Source, StoredResource, check_refused,
 };
 pub use task::{
     Action, Attempt, Failure, Fence, Lease, NewTask, NextStep, Operation, Receipt, ReceiptStatus,

@@ -12,8 +12,8 @@ mod store;
 mod told;
 
 pub use changes::{
-    Admission, Author, Changes, Committed, IdempotencyRecord, NewCredential, Parts, PatientWrite, Pause,
-    Place, ResourceWrite, WebhookChange,
+    Admission, Author, Changes, Committed, DefinitionWrite, IdempotencyRecord, NewCredential, Parts,
+    PatientWrite, Pause, Place, Reliance, ResourceWrite, WebhookChange,
 };
 pub use observer::{Ending, Observed, Observer, Unobserved};
 pub use queue::{Claim, Claimed, ClaimedTask, Handed, OPERATIONS_AT_ONCE, TaskQueue};
