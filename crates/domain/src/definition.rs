@@ -4,6 +4,7 @@
 //! stays beside what it means, so that it is shown, and stored, as it was sent. To add a type of property, add it to
 //! `formats.rs` (a string) or to the table in `complex.rs`.
 
+mod collection;
 mod complex;
 mod formats;
 mod in_force;
@@ -15,6 +16,7 @@ mod relationship;
 mod rules;
 mod values;
 
+pub use collection::CollectionType;
 pub use in_force::TypesInForce;
 pub use profile::{Cardinality, Profile, ProfileType};
 pub use property::Properties;
@@ -151,7 +153,7 @@ impl Shape {
 
     /// From what is stored: the kind, and [`Self::members`].
     pub fn restore(kind: ShapeKind, members: Option<&Map<String, Value>>) -> Option<Self> {
-        let profile = |members| Profile::read(members, "$", &[]).ok();
+        let profile = |members| Profile::read(members, "$").ok();
         match (kind, members) {
             (ShapeKind::Root, None) => Some(Self::Root(None)),
             (ShapeKind::Root, Some(members)) => profile(members).map(|profile| Self::Root(Some(profile))),

@@ -32,8 +32,8 @@ pub use canonical::Fingerprint;
 pub use clock::{Advance, InvalidAdvance};
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
 pub use definition::{
-    Cardinality, Definition, End, NotTaken, Profile, ProfileType, Properties, RelationshipDefinition, Shape,
-    ShapeKind, TypeKey, TypesInForce,
+    Cardinality, CollectionType, Definition, End, NotTaken, Profile, ProfileType, Properties,
+    RelationshipDefinition, Shape, ShapeKind, TypeKey, TypesInForce,
 };
 pub use eta::QueueLoad;
 pub use event::{Event, EventFilter};

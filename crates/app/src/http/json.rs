@@ -3,7 +3,7 @@
 //! Values stay as they were sent until somebody asks for them; nothing is parsed twice that is not wanted.
 
 use super::body::syntax;
-use caretrack_domain::{Problems, Refusal, Rule};
+use caretrack_domain::{JsonPath, Problems, Refusal, Rule};
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -47,6 +47,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The body, for whoever takes it apart elsewhere.
+    pub fn whole_body(text: &'a str) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
+        Self::body(text)?;
+        serde_json::from_str(text).map_err(|_| syntax("is not JSON"))
+    }
+
     fn parse(text: &'a str, path: String) -> Result<Self, serde_json::Error> {
         let Members(members) = serde_json::from_str(text)?;
         let members = members
@@ -67,7 +73,7 @@ impl<'a> Object<'a> {
     }
 
     pub fn path_of(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        JsonPath::Root(&self.path).member(name).to_string()
     }
 
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
@@ -129,7 +135,7 @@ impl<'a> Object<'a> {
     pub fn refuse_the_rest(self, problems: &mut Problems) {
         for name in self.members.keys() {
             problems.add(
-                format!("{}.{name}", self.path),
+                JsonPath::Root(&self.path).member(name),
                 Rule::Unknown,
                 "is not a member here",
             );

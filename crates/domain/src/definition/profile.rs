@@ -92,13 +92,10 @@ impl Profile {
         }
     }
 
-    /// What lies at `path`, which has these members, and some of no profile's.
-    pub fn read(body: &Map<String, Value>, path: &str, others: &[&'static str]) -> Result<Self, NotTaken> {
+    /// A profile without its type, which lies at `path`.
+    pub fn read(body: &Map<String, Value>, path: &str) -> Result<Self, NotTaken> {
         let mut problems = Problems::default();
         let mut members = Members::new(body, JsonPath::Root(path));
-        for other in others {
-            members.take(other);
-        }
         let profile = Self::read_members(&mut members, &mut problems);
         members.refuse_the_rest(&mut problems);
         match profile {

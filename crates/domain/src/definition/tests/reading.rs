@@ -161,6 +161,41 @@ fn relationship_definitions_are_read_and_shown_as_they_were_sent() {
 }
 
 #[test]
+fn collections_are_read_with_their_profiles() {
+    let read = |body: &Value| match CollectionType::read(map(body)) {
+        Ok((of, profile)) => Ok((of, Value::Object(profile.members()))),
+        Err(NotTaken::Refused(refusal)) => Err(found(refusal)),
+        Err(NotTaken::Unsupported) => Err(Vec::new()),
+    };
+    let profile = json!({"properties": {"a": {"type": "date"}}});
+    let good = json!({"type": "relationships", "profile": profile});
+    assert_eq!(read(&good), Ok((CollectionType::Relationships, profile)));
+    let inside = json!({"properties": {}, "contained": {}});
+    assert!(read(&json!({"type": "resources", "profile": inside})).is_ok());
+    assert_eq!(
+        read(&json!({"type": "relationships", "profile": inside})),
+        Err(paths(&[("$.profile.contained", Rule::Unknown)]))
+    );
+    assert_eq!(read(&json!({"type": "objects"})), Err(Vec::new()));
+    assert_eq!(
+        read(&json!({"type": "x", "y": 1, "profile": {"key": "k", "properties": {"a": 1}}})),
+        Err(paths(&[
+            ("$.type", Rule::Enum),
+            ("$.y", Rule::Unknown),
+            ("$.profile.properties.a", Rule::Type),
+            ("$.profile.key", Rule::Unknown),
+        ]))
+    );
+    assert_eq!(
+        read(&json!({})),
+        Err(paths(&[
+            ("$.type", Rule::Required),
+            ("$.profile", Rule::Required)
+        ]))
+    );
+}
+
+#[test]
 fn a_definition_stays_of_its_kind() {
     let root = Shape::Root(Some(with(&json!({}))));
     let contained = Shape::Contained(with(&json!({})));
