@@ -37,9 +37,34 @@ def before_call(context, case, kwargs):
         # May only say again what the path says.
         for member in ("id", "type"):
             body.pop(member, None)
+    if operation in DEFINITIONS:
+        # What a schema cannot say of properties; and a key of its own, so that no type is closed that others write to.
+        good_definition(operation, case, body, number)
     if operation in ("putResource", "createResource"):
         good_meta(body)
         good_ids(body.get("contained"))
+
+
+PROPERTIES = {
+    "mrn": {"type": "symbol", "rules": [{"required": True}, {"pattern": "^[0-9]{6}$"}]},
+    "visits": {"type": "array", "items": {"type": "object", "properties": {"day": {"type": "date"}}}},
+}
+
+DEFINITIONS = {
+    "putProfile": "profileKey",
+    "putCollection": "collectionKey",
+    "putRelationshipDefinition": "relationshipDefinitionKey",
+}
+
+
+def good_definition(operation, case, body, number):
+    case.path_parameters[DEFINITIONS[operation]] = f"fuzz-{number}"
+    members = body.get("profile") if operation == "putCollection" else body
+    if not isinstance(members, dict):
+        return
+    members.pop("contained", None)
+    if "properties" in members:
+        members["properties"] = PROPERTIES
 
 
 def good_meta(body):
