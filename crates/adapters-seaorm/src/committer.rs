@@ -18,7 +18,9 @@ mod sheet;
 mod tables;
 mod writes;
 
+use self::batch::Tx;
 use self::sheet::Sheet;
+use crate::engine::{self, Engine};
 use crate::error::{BatchError, store_error, unavailable};
 use crate::offers::Starting;
 use crate::open;
@@ -28,7 +30,6 @@ use caretrack_domain::{Instant, LeaseToken, TaskId};
 use caretrack_ports::{
     Admission, Changes, Claim, Claimed, Committed, Observed, Observer, Retention, StoreError,
 };
-use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
@@ -97,9 +98,19 @@ impl Job {
 
 /// The one connection that writes, and how to make it again.
 pub(crate) struct Writer {
-    pub url: String,
-    pub role: open::Role,
-    pub connection: DatabaseConnection,
+    url: String,
+    role: open::Role,
+    engine: Engine,
+}
+
+impl Writer {
+    pub async fn open(url: &str, role: open::Role) -> Result<Self, StoreError> {
+        Ok(Self {
+            url: url.to_owned(),
+            role,
+            engine: Engine::open(url, role).await?,
+        })
+    }
 }
 
 /// Who hears of what the committing task does.
@@ -121,7 +132,12 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub fn start(writer: Writer, reserve: Arc<Reserve>, told: Told, most_waiting: usize) -> Self {
+    pub fn start(
+        writer: Writer,
+        reserve: Arc<Reserve>,
+        told: Told,
+        most_waiting: usize,
+    ) -> std::io::Result<Self> {
         let Told {
             work,
             wake,
@@ -132,9 +148,7 @@ impl Committer {
         // Continuing work always finds room: what there can be of it is bounded by those who wait for it.
         let (jobs, waiting) = mpsc::channel(most_waiting * 2);
         let run = Run {
-            url: writer.url,
-            role: writer.role,
-            connection: writer.connection,
+            writer,
             reserve: reserve.clone(),
             work,
             wake,
@@ -143,12 +157,13 @@ impl Committer {
             readable,
             known: batch::Known::default(),
         };
-        tokio::spawn(run.serve(waiting));
-        Self {
+        let blocks = run.writer.engine.blocks();
+        engine::spawn("committer", blocks, run.serve(waiting))?;
+        Ok(Self {
             jobs,
             new_work: Arc::new(Semaphore::new(most_waiting)),
             reserve,
-        }
+        })
     }
 
     pub async fn commit(&self, changes: Changes) -> Result<Committed, StoreError> {
@@ -176,9 +191,7 @@ impl Committer {
 
 /// The committing task.
 struct Run {
-    url: String,
-    role: open::Role,
-    connection: DatabaseConnection,
+    writer: Writer,
     reserve: Arc<Reserve>,
     work: Work,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -221,10 +234,12 @@ impl Run {
             result = self.transaction(&mut jobs).await;
         }
         match result {
-            Ok(outcomes) => jobs
-                .into_iter()
-                .zip(outcomes)
-                .for_each(|(job, outcome)| job.done(outcome)),
+            // By somebody else: the next batch need not wait for it.
+            Ok(outcomes) => drop(tokio::spawn(async move {
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    job.done(outcome);
+                }
+            })),
             Err(BatchError::Unique | BatchError::Raced | BatchError::Contention) => {
                 for job in jobs {
                     self.alone(job).await;
@@ -257,26 +272,8 @@ impl Run {
     }
 
     async fn transaction(&mut self, jobs: &mut [Job]) -> Result<Vec<Outcome>, BatchError> {
-        let options = TransactionOptions {
-            // A deferred one that reads and then writes fails at once when another process writes.
-            sqlite_transaction_mode: (self.connection.get_database_backend() == DbBackend::Sqlite)
-                .then_some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let transaction = self.connection.begin_with_options(options).await?;
         let mut starting = self.starting(jobs);
-        let applied = match batch::apply(&transaction, jobs, &mut starting, &mut self.known).await {
-            Ok(applied) => transaction
-                .commit()
-                .await
-                .map(|()| applied)
-                .map_err(BatchError::from),
-            Err(error) => {
-                drop(transaction);
-                Err(error)
-            }
-        };
-        match applied {
+        match self.apply(jobs, &mut starting).await {
             Ok((outcomes, ready)) => {
                 self.written.notify_one();
                 self.work.hand_over(starting.started);
@@ -293,6 +290,17 @@ impl Run {
         }
     }
 
+    async fn apply(
+        &mut self,
+        jobs: &mut [Job],
+        starting: &mut Starting,
+    ) -> Result<(Vec<Outcome>, bool), BatchError> {
+        let tx = Tx::of(self.writer.engine.begin().await?);
+        let applied = batch::apply(&tx, jobs, starting, &mut self.known).await?;
+        tx.commit().await?;
+        Ok(applied)
+    }
+
     /// Work begins no earlier than whatever is committed with it.
     fn starting(&mut self, jobs: &[Job]) -> Starting {
         let latest = jobs.iter().filter_map(Job::at).max();
@@ -305,13 +313,8 @@ impl Run {
     async fn start_afresh(&mut self) {
         self.known.queues.clear();
         self.known.definitions = definitions::Remembered::default();
-        match open::connect(&self.url, 1, self.role).await {
-            Ok(connection) => {
-                let failed = std::mem::replace(&mut self.connection, connection);
-                if let Err(error) = failed.close().await {
-                    tracing::debug!(%error, "a failed connection did not close well");
-                }
-            }
+        match Engine::open(&self.writer.url, self.writer.role).await {
+            Ok(engine) => std::mem::replace(&mut self.writer.engine, engine).close().await,
             Err(error) => tracing::warn!(%error, "no new connection could be made"),
         }
     }

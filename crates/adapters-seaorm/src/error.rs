@@ -1,6 +1,10 @@
 //! What the driver says, as what the port knows.
 
 use caretrack_ports::StoreError;
+use rusqlite::ffi::{
+    SQLITE_CONSTRAINT_PRIMARYKEY as PRIMARY_KEY, SQLITE_CONSTRAINT_UNIQUE as UNIQUE, SQLITE_FULL as FULL,
+    SQLITE_IOERR_FSYNC as IO_FSYNC, SQLITE_IOERR_SHMSIZE as IO_SHMSIZE, SQLITE_IOERR_WRITE as IO_WRITE,
+};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// Why a whole batch could not be written.
@@ -20,22 +24,53 @@ pub(crate) enum BatchError {
 impl From<DbErr> for BatchError {
     fn from(error: DbErr) -> Self {
         if let Some(SqlErr::UniqueConstraintViolation(message)) = error.sql_err() {
-            // Both engines name the table or its key.
-            return if ["resources", "audit_seals"]
-                .iter()
-                .any(|table| message.contains(table))
-            {
-                Self::Raced
-            } else {
-                Self::Unique
-            };
+            return Self::taken(&message);
         }
         match code(&error).as_deref() {
-            // SQLITE_FULL and the I/O errors of a full disk; disk_full of PostgreSQL.
-            Some("13" | "778" | "1034" | "4874" | "53100") => Self::Full,
+            // disk_full.
+            Some("53100") => Self::Full,
             // serialization_failure, deadlock_detected.
             Some("40001" | "40P01") => Self::Contention,
             Some(_) | None => Self::Other(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for BatchError {
+    fn from(error: rusqlite::Error) -> Self {
+        match (&error, error.sqlite_error().map(|failure| failure.extended_code)) {
+            (rusqlite::Error::SqliteFailure(_, message), Some(UNIQUE | PRIMARY_KEY)) => {
+                Self::taken(message.as_deref().unwrap_or_default())
+            }
+            (_, Some(FULL | IO_WRITE | IO_FSYNC | IO_SHMSIZE)) => Self::Full,
+            (_, Some(_)) => Self::Other(DbErr::Custom(error.to_string())),
+            (_, None) => Self::Other(DbErr::Type(error.to_string())),
+        }
+    }
+}
+
+impl BatchError {
+    /// Both engines name the table or its key.
+    fn taken(message: &str) -> Self {
+        if ["resources", "audit_seals"]
+            .iter()
+            .any(|table| message.contains(table))
+        {
+            Self::Raced
+        } else {
+            Self::Unique
+        }
+    }
+}
+
+impl From<BatchError> for StoreError {
+    /// What a read met.
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Other(error) => store_error(error),
+            BatchError::Unique | BatchError::Raced | BatchError::Contention | BatchError::Full => {
+                unavailable("the store could not be read")
+            }
         }
     }
 }

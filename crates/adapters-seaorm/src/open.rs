@@ -1,7 +1,8 @@
 //! Opening a store: connections as each engine wants them, migrations, the committing task.
 
-use crate::coalescer::Coalescer;
+use crate::coalescer::{Coalescer, LANES, Lookup};
 use crate::committer::{Committer, Told, Writer};
+use crate::engine::Engine;
 use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
@@ -10,7 +11,7 @@ use crate::settled::Horizon;
 use crate::{SeaStore, checkpoint, queue};
 use caretrack_migrations::Migrator;
 use caretrack_ports::{Observer, StoreError, Unobserved};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend};
 use sea_orm_migration::MigratorTrait;
 use std::path::PathBuf;
@@ -50,29 +51,24 @@ impl SeaStore {
     /// Opens `sqlite://PATH` or `postgres://...`, the schema brought up to date.
     pub async fn open(url: &str, options: SeaOptions) -> Result<Arc<Self>, StoreError> {
         Self::migrate(url).await?;
-        let reserve = match sqlite_path(url) {
+        let reserve = match sqlite_file(url) {
             Some(path) => Reserve::beside(path, options.disk_reserve),
             None => Reserve::none(),
         };
         let writing = Role::Writer {
             log_pages: reserve.log_pages(LOG_PAGES),
         };
-        let writer = connect(url, 1, writing).await?;
+        let writer = Writer::open(url, writing).await?;
         let readers = connect(url, options.readers, Role::Reader).await?;
         let work = Work {
             offers: Arc::new(Offers::none()),
             notify: Arc::new(Notify::new()),
         };
         let (written, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        if writer.get_database_backend() == DbBackend::Sqlite {
+        if readers.get_database_backend() == DbBackend::Sqlite {
             tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
         }
-        let wake = queue::wake(url, &writer, &readers, work.clone());
-        let writer = Writer {
-            url: url.to_owned(),
-            role: writing,
-            connection: writer,
-        };
+        let wake = queue::wake(url, &readers, work.clone());
         let to_tell = Told {
             work: work.clone(),
             wake,
@@ -80,10 +76,12 @@ impl SeaStore {
             readable: told.clone(),
             observer: options.observer,
         };
+        let committer =
+            Committer::start(writer, reserve, to_tell, options.most_waiting).map_err(no_thread)?;
         Ok(Arc::new(Self {
-            committer: Committer::start(writer, reserve, to_tell, options.most_waiting),
-            tasks: Coalescer::start(&readers, options.most_waiting),
-            resources: Coalescer::start(&readers, options.most_waiting),
+            committer,
+            tasks: lookups(url, &readers, options.most_waiting).await?,
+            resources: lookups(url, &readers, options.most_waiting).await?,
             readers,
             work,
             told,
@@ -112,6 +110,27 @@ impl SeaStore {
         migrated.map_err(store_error)?;
         connection.close().await.map_err(store_error)
     }
+}
+
+/// On connections of its own to SQLite, on those of the pool to PostgreSQL.
+async fn lookups<L: Lookup>(
+    url: &str,
+    readers: &DatabaseConnection,
+    most_waiting: usize,
+) -> Result<Coalescer<L>, StoreError> {
+    let mut connections = Vec::with_capacity(LANES);
+    for _ in 0..LANES {
+        connections.push(if readers.get_database_backend() == DbBackend::Sqlite {
+            Engine::open(url, Role::Reader).await?
+        } else {
+            Engine::Postgres(readers.clone())
+        });
+    }
+    Coalescer::start(connections, most_waiting).map_err(no_thread)
+}
+
+fn no_thread(error: std::io::Error) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -149,6 +168,8 @@ pub(crate) async fn connect(
                     // Every statement here is about a few rows found by an index; a plan made while a table
                     // was small must not outlive its growth.
                     ("enable_seqscan", "off"),
+                    // Without it a table that has no index to go by looks so dear that it would be compiled for.
+                    ("jit", "off"),
                     ("enable_hashjoin", "off"),
                     ("enable_mergejoin", "off"),
                     ("plan_cache_mode", "force_generic_plan"),
@@ -163,32 +184,46 @@ pub(crate) async fn connect(
 const LOG_PAGES: u32 = 16_000;
 
 /// Prepared statements a connection keeps: every table in every size of run.
-const STATEMENTS: usize = 512;
+pub(crate) const STATEMENTS: usize = 512;
+
+/// How long another process may keep SQLite from us.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 fn sqlite_options(options: SqliteConnectOptions, role: Role) -> SqliteConnectOptions {
     let options = options
         .create_if_missing(role != Role::Reader)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY)
         .statement_cache_capacity(STATEMENTS)
         // The rows of a whole run: the driver's thread need not wait for its reader.
-        .row_buffer_size(1_024)
-        .pragma("temp_store", "memory")
-        // After a checkpoint the log shrinks to this again.
-        .pragma("journal_size_limit", "67108864");
-    match role {
-        Role::Writer { log_pages } => options
-            .pragma("cache_size", "-32768")
-            .pragma("wal_autocheckpoint", log_pages.to_string()),
-        Role::Reader => options.pragma("query_only", "on"),
-        Role::Checkpointer => options.pragma("wal_autocheckpoint", "0"),
-    }
+        .row_buffer_size(1_024);
+    pragmas(role)
+        .into_iter()
+        .fold(options, |options, (pragma, value)| options.pragma(pragma, value))
 }
 
-/// The file of `sqlite://PATH?...`.
-fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let rest = url.strip_prefix("sqlite:")?;
-    let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
-    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
+/// How every connection to SQLite is set up, whoever makes it.
+pub(crate) fn pragmas(role: Role) -> Vec<(&'static str, String)> {
+    let mut pragmas = vec![
+        ("journal_mode", "WAL".to_owned()),
+        ("synchronous", "FULL".to_owned()),
+        ("foreign_keys", "ON".to_owned()),
+        ("temp_store", "MEMORY".to_owned()),
+        // After a checkpoint the log shrinks to this again.
+        ("journal_size_limit", "67108864".to_owned()),
+    ];
+    match role {
+        Role::Writer { log_pages } => pragmas.extend([
+            ("cache_size", "-32768".to_owned()),
+            ("wal_autocheckpoint", log_pages.to_string()),
+        ]),
+        Role::Reader => pragmas.push(("query_only", "ON".to_owned())),
+        Role::Checkpointer => pragmas.push(("wal_autocheckpoint", "0".to_owned())),
+    }
+    pragmas
+}
+
+/// The file of a SQLite URL, as the driver reads it.
+pub(crate) fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options: SqliteConnectOptions = url.starts_with("sqlite:").then(|| url.parse().ok())??;
+    Some(options.get_filename().to_owned())
 }

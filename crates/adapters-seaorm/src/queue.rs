@@ -64,13 +64,8 @@ impl Work {
 }
 
 /// What the committer calls when there may be something to claim.
-pub(crate) fn wake(
-    url: &str,
-    writer: &DatabaseConnection,
-    readers: &DatabaseConnection,
-    work: Work,
-) -> Arc<dyn Fn() + Send + Sync> {
-    if writer.get_database_backend() != DbBackend::Postgres {
+pub(crate) fn wake(url: &str, readers: &DatabaseConnection, work: Work) -> Arc<dyn Fn() + Send + Sync> {
+    if readers.get_database_backend() != DbBackend::Postgres {
         return Arc::new(move || work.announce());
     }
     tokio::spawn(listen(url.to_owned(), work.clone()));

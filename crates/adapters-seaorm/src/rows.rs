@@ -1,15 +1,19 @@
 //! Rows to domain values and back; a row that makes no sense is named by table and column.
 
+mod cells;
 pub(crate) mod idempotency;
 pub(crate) mod records;
 pub(crate) mod resource;
 pub(crate) mod task;
 pub(crate) mod told;
 
+pub(crate) use cells::{Cell, Cells, Found};
+pub(crate) use rusqlite::types::Value as Stored;
+
 use crate::error::{corrupt, store_error};
 use caretrack_domain::{Actor, CredentialId, Instant};
 use caretrack_ports::StoreError;
-use sea_orm::{QueryResult, TryGetable, Value};
+use sea_orm::Value;
 use std::str::FromStr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -58,23 +62,23 @@ pub(crate) fn subject_of(actor: Option<&Actor>) -> Value {
 pub(crate) struct Row<'a> {
     table: &'static str,
     columns: &'a [&'static str],
-    result: &'a QueryResult,
+    cells: Cells<'a>,
     next: usize,
 }
 
 impl<'a> Row<'a> {
-    pub fn new(table: &'static str, columns: &'a [&'static str], result: &'a QueryResult) -> Self {
+    pub fn new(table: &'static str, columns: &'a [&'static str], cells: impl Into<Cells<'a>>) -> Self {
         Self {
             table,
             columns,
-            result,
+            cells: cells.into(),
             next: 0,
         }
     }
 
-    pub fn take<T: TryGetable>(&mut self) -> Result<T, StoreError> {
+    pub fn take<T: Cell>(&mut self) -> Result<T, StoreError> {
         self.next += 1;
-        self.result.try_get_by_index(self.next - 1).map_err(store_error)
+        self.cells.get(self.next - 1).map_err(store_error)
     }
 
     /// A column whose text is a word of ours.

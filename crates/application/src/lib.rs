@@ -12,8 +12,10 @@ mod clients;
 mod clock;
 mod credentials;
 mod definitions;
+mod depth;
 mod error;
 mod feed;
+mod health;
 mod idempotency;
 mod limits;
 mod notices;
@@ -43,6 +45,7 @@ pub use credentials::{CredentialDraft, MadeCredential};
 pub use definitions::{DefinitionOrder, PutDefinition};
 pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use feed::{Heard, Listening};
+pub use health::{Check, Health};
 pub use idempotency::{Asker, Keeping, Keyed};
 pub use limits::Rate;
 pub use notices::event_data;
@@ -57,11 +60,14 @@ use caretrack_domain::{
     TaskId, TaskKind, TypeKey, WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Unobserved,
+    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Tracer,
+    Unobserved, Untraced,
 };
 use clients::Clients;
 use clock::Lead;
+use depth::Depth;
 use feed::Feed;
+use health::Vitals;
 use idempotency::Turns;
 use limits::Limits;
 use observed::ObservedStore;
@@ -90,6 +96,8 @@ pub struct Settings {
     pub noted_refusals: u32,
     /// Passwords that are judged at the same time.
     pub passwords_at_once: usize,
+    /// Tasks that may wait, of all workspaces; none for any number.
+    pub queue_depth: Option<u64>,
     /// How many may listen to events.
     pub listeners: usize,
     /// Whether webhooks may lead to private addresses, and without TLS.
@@ -108,6 +116,7 @@ impl Default for Settings {
             failed_logins: None,
             noted_refusals: 60,
             passwords_at_once: 1,
+            queue_depth: None,
             listeners: 256,
             allow_private_webhooks: false,
         }
@@ -146,6 +155,7 @@ pub struct Application {
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
     turns: Turns,
+    vitals: Vitals,
 }
 
 impl Application {
@@ -161,6 +171,8 @@ impl Application {
         let store = ObservedStore {
             inner: store,
             observer: Arc::new(Unobserved),
+            tracer: Arc::new(Untraced),
+            depth: Depth::limited_to(settings.queue_depth),
         };
         Self {
             clients: Clients::new(ids.secret(), settings.passwords_at_once),
@@ -184,6 +196,7 @@ impl Application {
             loads: Recent::default(),
             ended_tasks: Recent::default(),
             turns: Turns::default(),
+            vitals: Vitals::default(),
         }
     }
 
@@ -193,9 +206,10 @@ impl Application {
         self
     }
 
-    /// Whether the store can be read and has the schema needed.
-    pub async fn check(&self) -> Result<(), StoreError> {
-        self.store.check().await
+    /// With somebody who follows requests through attempts.
+    pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.store.tracer = tracer;
+        self
     }
 
     /// An id for a record whose caller leaves it to the server.
@@ -205,14 +219,10 @@ impl Application {
 
     /// When a new task of that kind will be done; the load behind it may be a second old.
     async fn eta(&self, workspace: WorkspaceId, kind: TaskKind, now: Instant) -> Result<Instant, StoreError> {
-        let read_at = self.system_now();
-        if let Some(load) = self.loads.find(&(workspace, kind), read_at) {
-            return Ok(load.eta(now));
-        }
-        let epoch = self.loads.epoch();
-        let load = self.store.queue_load(workspace, kind, now).await?;
-        self.loads.keep(epoch, (workspace, kind), load, read_at);
-        Ok(load.eta(now))
+        let of = (workspace, kind);
+        let load = async || self.store.queue_load(workspace, kind, now).await.map(Some);
+        let load = self.loads.find_or_load(&of, self.system_now(), load).await?;
+        Ok(load.map_or(now, |load| load.eta(now)))
     }
 
     fn retry_policy(&self, kind: TaskKind) -> &RetryPolicy {

@@ -24,6 +24,7 @@ mod principal;
 mod refusal;
 mod resource;
 mod task;
+mod trace;
 mod webhook;
 mod workspace;
 
@@ -59,6 +60,7 @@ pub use task::{
     RefusedTaskCommand, RetryPolicy, Settled, Tally, Target, TargetKind, Task, TaskCommand, TaskCommandKind,
     TaskEffect, TaskFacts, TaskKind, TaskState, TaskStatus, TaskTransition,
 };
+pub use trace::TraceParent;
 pub use webhook::{SigningSecret, Webhook, WebhookUrl, is_public};
 pub use workspace::{Workspace, WorkspaceOptions};
 

@@ -6,12 +6,14 @@ use super::tables::Texts;
 use super::{
     Job, Outcome, claims, definitions, fences::Fences, idempotency::Keys, lanes::Lanes, marks, writes::Writes,
 };
+use crate::engine::Open;
 use crate::error::BatchError;
 use crate::offers::Starting;
+use crate::rows::Found;
 use crate::sql::Sql;
 use caretrack_domain::{Instant, TaskKind, WorkspaceId};
 use caretrack_ports::{Committed, Parts};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{DbBackend, Statement};
 use std::collections::HashSet;
 
 /// What a committer remembers from batch to batch.
@@ -29,11 +31,20 @@ pub(super) struct Known {
 
 /// A transaction, and what to say to it.
 pub(super) struct Tx<'a> {
-    pub db: &'a DatabaseTransaction,
+    open: Open<'a>,
     pub backend: DbBackend,
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    pub fn of(open: Open<'a>) -> Self {
+        let backend = open.backend();
+        Self { open, backend }
+    }
+
+    pub async fn commit(self) -> Result<(), BatchError> {
+        self.open.commit().await
+    }
+
     pub fn sql(&self, text: &str) -> Sql {
         Sql::new(self.backend, text)
     }
@@ -43,28 +54,24 @@ impl Tx<'_> {
     }
 
     pub async fn run(&self, statement: Statement) -> Result<u64, BatchError> {
-        Ok(self.db.execute_raw(statement).await?.rows_affected())
+        self.open.run(statement).await
     }
 
-    pub async fn query(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, BatchError> {
-        Ok(self.db.query_all_raw(sql.statement()).await?)
+    pub async fn query(&self, sql: Sql) -> Result<Vec<Found>, BatchError> {
+        self.open.query(sql.statement()).await
     }
 }
 
 /// Applies the jobs; says what became of each, and whether there may be something to claim now.
 pub(super) async fn apply(
-    db: &DatabaseTransaction,
+    tx: &Tx<'_>,
     jobs: &mut [Job],
     starting: &mut Starting,
     known: &mut Known,
 ) -> Result<(Vec<Outcome>, bool), BatchError> {
-    let tx = Tx {
-        db,
-        backend: db.get_database_backend(),
-    };
     let sheets: Vec<Sheet> = jobs.iter_mut().filter_map(sheet).collect();
     let commits: Vec<&Parts> = jobs.iter().filter_map(parts).collect();
-    let mut committed = commit_all(&tx, &commits, sheets, starting, known).await?;
+    let mut committed = commit_all(tx, &commits, sheets, starting, known).await?;
     let mut ready = committed.ready;
     let mut results = committed.results.drain(..);
     let mut outcomes = Vec::with_capacity(jobs.len());
@@ -73,11 +80,11 @@ pub(super) async fn apply(
             Job::Commit(..) => results.next().unwrap_or(Outcome::Conflict),
             Job::Claim(claim, _) => {
                 let begun = known.latest.map_or(claim.now, |latest| latest.max(claim.now));
-                Outcome::Claimed(claims::claim(&tx, claim, begun).await?)
+                Outcome::Claimed(claims::claim(tx, claim, begun).await?)
             }
-            Job::Renew(held, until, _) => Outcome::Renewed(claims::renew(&tx, held, *until).await?),
+            Job::Renew(held, until, _) => Outcome::Renewed(claims::renew(tx, held, *until).await?),
             Job::Prune(retention, limit, _) => {
-                Outcome::Pruned(super::pruning::prune(&tx, *retention, *limit).await?)
+                Outcome::Pruned(super::pruning::prune(tx, *retention, *limit).await?)
             }
         });
         // A claim that took all it may leaves more for others.
@@ -203,22 +210,23 @@ async fn numbers(tx: &Tx<'_>, count: usize, with_epoch: bool) -> Result<(i64, Op
     if count == 0 && !with_epoch {
         return Ok((0, None));
     }
-    let statement = match (tx.backend, with_epoch) {
+    let sql = match (tx.backend, with_epoch) {
         // A block is larger than any batch.
-        (DbBackend::Postgres, false) => Statement::from_string(tx.backend, "SELECT nextval('numbers')"),
+        (DbBackend::Postgres, false) => tx.sql("SELECT nextval('numbers')"),
         (DbBackend::Postgres, true) => {
-            let text = "SELECT nextval('numbers'), last FROM definition_epoch FOR SHARE";
-            Statement::from_string(tx.backend, text)
+            tx.sql("SELECT nextval('numbers'), last FROM definition_epoch FOR SHARE")
         }
         (_, with_epoch) => {
             let sql = tx.sql("UPDATE numbers SET last = last + ").bind(count);
             let sql = sql.push(" RETURNING last - ").bind(count).push(" + 1");
             let epoch = ", (SELECT last FROM definition_epoch)";
-            sql.push(if with_epoch { epoch } else { "" }).statement()
+            sql.push(if with_epoch { epoch } else { "" })
         }
     };
-    let row = tx.db.query_one_raw(statement).await?;
-    let row = row.ok_or_else(|| sea_orm::DbErr::RecordNotFound("numbers".to_owned()))?;
+    let rows = tx.query(sql).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| sea_orm::DbErr::RecordNotFound("numbers".to_owned()))?;
     let epoch = if with_epoch {
         Some(row.try_get_by_index(1)?)
     } else {

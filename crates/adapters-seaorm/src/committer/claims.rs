@@ -144,7 +144,7 @@ async fn oldest(
     tx.query(sql)
         .await?
         .iter()
-        .map(|row| Ok(task::read(row)?))
+        .map(|row| Ok(task::decode(row.into())?))
         .collect()
 }
 
@@ -200,7 +200,7 @@ async fn first_operations(
     }));
     for sql in queries {
         for row in tx.query(sql).await? {
-            let (task, operation) = task::read_operation(&row)?;
+            let (task, operation) = task::read_operation((&row).into())?;
             operations.entry(task).or_default().push(operation);
         }
     }

@@ -78,7 +78,7 @@ impl<'a> Definitions<'a> {
                 .push(") SELECT d.workspace_id, d.source, d.key, d.version ")
                 .push(resource::FROM_WANTED_TYPES);
             for row in tx.query(sql).await? {
-                let (of, version) = resource::read_definition_version(&row)?;
+                let (of, version) = resource::read_definition_version((&row).into())?;
                 if let Some(written) = written.get_mut(&of) {
                     *written = Some(version);
                 }

@@ -71,7 +71,7 @@ impl Fences {
                 .push(" ORDER BY r.workspace_id, r.source, r.type, r.id")
                 .on_postgres(" FOR UPDATE OF r");
             for row in tx.query(sql).await? {
-                let (workspace, key, version) = resource::read_version(&row)?;
+                let (workspace, key, version) = resource::read_version((&row).into())?;
                 fences.resources.insert((workspace, key), version);
             }
         }

@@ -1,9 +1,8 @@
 //! Many rows of many tables in one statement.
 //!
-//! Each crossing to the driver and back costs more than a row does. So the rows of a batch, whatever their
-//! tables, go out in runs of 128, 64, 32, ... rows a table, and one statement takes a run of every table that
-//! has one: statements after one another for SQLite, `WITH` clauses of one for PostgreSQL. There are few
-//! distinct statements, so each is prepared once and reused.
+//! The rows of a batch go out in runs of 128, 64, 32, ... rows a table. Each crossing to PostgreSQL and back costs
+//! more than a row does, so one statement takes a run of every table that has one, each in a `WITH` clause; SQLite
+//! takes a statement a table. There are few distinct statements, so each is prepared once and reused.
 
 use super::batch::Tx;
 use super::sheet::Rows;
@@ -130,14 +129,21 @@ impl Tables {
                 length /= 2;
                 continue;
             }
-            let columns: usize = due.iter().map(|table| FRAMES[*table].columns).sum();
-            let mut values = Vec::with_capacity(columns * length);
-            for table in &due {
-                values.extend(rows[*table].by_ref().take(length).flatten());
+            let together = if tx.backend == DbBackend::Postgres {
+                due.len()
+            } else {
+                1
+            };
+            for due in due.chunks(together) {
+                let columns: usize = due.iter().map(|table| FRAMES[*table].columns).sum();
+                let mut values = Vec::with_capacity(columns * length);
+                for table in due {
+                    values.extend(rows[*table].by_ref().take(length).flatten());
+                }
+                let text = texts.of(tx.backend, length, due);
+                let statement = Statement::from_sql_and_values(tx.backend, text, values);
+                tx.run(statement).await?;
             }
-            let text = texts.of(tx.backend, length, &due);
-            let statement = Statement::from_sql_and_values(tx.backend, text, values);
-            tx.run(statement).await?;
         }
         Ok(())
     }
@@ -163,17 +169,10 @@ fn text(backend: DbBackend, length: usize, tables: &[usize]) -> String {
     for (n, table) in tables.iter().enumerate() {
         let frame = &FRAMES[*table];
         // One statement of PostgreSQL can change many tables, each in a clause of its own.
-        text.push_str(match (backend, n) {
-            (_, _) if tables.len() == 1 => "",
-            (DbBackend::Postgres, 0) => "WITH ",
-            (DbBackend::Postgres, _) => ", ",
-            (_, 0) => "",
-            (_, _) => "; ",
-        });
-        let clause = backend == DbBackend::Postgres && tables.len() > 1;
+        let clause = tables.len() > 1;
         if clause {
             // Writing to a string cannot fail.
-            let _ = write!(text, "t{table} AS (");
+            let _ = write!(text, "{}t{table} AS (", if n == 0 { "WITH " } else { ", " });
         }
         text.push_str(&frame.head);
         placeholders(backend, &mut text, &mut bound, length, frame.columns);
@@ -182,7 +181,7 @@ fn text(backend: DbBackend, length: usize, tables: &[usize]) -> String {
             text.push(')');
         }
     }
-    if backend == DbBackend::Postgres && tables.len() > 1 {
+    if tables.len() > 1 {
         text.push_str(" SELECT 1");
     }
     text
@@ -209,16 +208,8 @@ mod tests {
         let sources = "workspace_id, key, created_at";
         let definitions = "workspace_id, source, key, open, created_at, kind, version, body";
         assert_eq!(
-            text(DbBackend::Sqlite, 2, &tables),
-            format!(
-                "{}; {}",
-                insert("sources", sources, "(?, ?, ?), (?, ?, ?)"),
-                insert(
-                    "definitions",
-                    definitions,
-                    "(?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?)"
-                )
-            )
+            text(DbBackend::Sqlite, 2, &tables[..1]),
+            insert("sources", sources, "(?, ?, ?), (?, ?, ?)")
         );
         assert_eq!(
             text(DbBackend::Postgres, 1, &tables),

@@ -74,7 +74,7 @@ impl TaskRepository for SeaStore {
             .push(" AND workspace_id = ")
             .bind(workspace.0)
             .push(") ORDER BY seq");
-        self.read_all(limited(sql, limit), |row| Ok(task::read_operation(row)?.1))
+        self.read_all(limited(sql, limit), |row| Ok(task::read_operation(row.into())?.1))
             .await
     }
 

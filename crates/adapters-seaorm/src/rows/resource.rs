@@ -1,6 +1,6 @@
 //! Resources, sources, definitions.
 
-use super::{Row, json, micros, position};
+use super::{Cells, Row, json, micros, position};
 use caretrack_domain::{
     Definition, Key, RecordId, Resource, ResourceKey, Shape, Source, StoredResource, TypeKey, WorkspaceId,
 };
@@ -64,8 +64,8 @@ pub(crate) fn key_values(workspace: WorkspaceId, key: &ResourceKey) -> Vec<Value
 }
 
 /// The first five columns: which record, in which version.
-pub(crate) fn read_version(result: &QueryResult) -> Result<(WorkspaceId, ResourceKey, i64), StoreError> {
-    let mut row = Row::new("resources", &COLUMNS, result);
+pub(crate) fn read_version(cells: Cells<'_>) -> Result<(WorkspaceId, ResourceKey, i64), StoreError> {
+    let mut row = Row::new("resources", &COLUMNS, cells);
     Ok((row.uuid(WorkspaceId)?, read_key(&mut row)?, row.take()?))
 }
 
@@ -78,7 +78,11 @@ fn read_key(row: &mut Row<'_>) -> Result<ResourceKey, StoreError> {
 }
 
 pub(crate) fn read(result: &QueryResult) -> Result<(WorkspaceId, StoredResource), StoreError> {
-    let mut row = Row::new("resources", &COLUMNS, result);
+    decode(result.into())
+}
+
+pub(crate) fn decode(cells: Cells<'_>) -> Result<(WorkspaceId, StoredResource), StoreError> {
+    let mut row = Row::new("resources", &COLUMNS, cells);
     let workspace = row.uuid(WorkspaceId)?;
     let key = read_key(&mut row)?;
     let version = row.take()?;
@@ -191,11 +195,11 @@ pub(crate) fn type_key_values(of: &TypeKey) -> Vec<Value> {
 }
 
 /// Which definition, and in which version.
-pub(crate) fn read_definition_version(result: &QueryResult) -> Result<(TypeKey, i64), StoreError> {
+pub(crate) fn read_definition_version(cells: Cells<'_>) -> Result<(TypeKey, i64), StoreError> {
     let mut row = Row::new(
         "definitions",
         &["workspace_id", "source", "key", "version"],
-        result,
+        cells,
     );
     let of = TypeKey {
         workspace: row.uuid(WorkspaceId)?,

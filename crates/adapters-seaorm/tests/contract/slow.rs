@@ -64,6 +64,7 @@ fn accepted(n: u32) -> Changes {
         ordering_key: None,
         submitted_by: None,
         request_id: author.request_id.clone(),
+        trace: None,
         accepted_at: author.at,
         due_at: None,
         eta: author.at,

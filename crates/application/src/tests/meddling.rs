@@ -10,7 +10,7 @@ use caretrack_domain::{
 use caretrack_ports::{
     AuditRepository, AuditTrail, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
     IdempotencyRepository, OutboxEntry, OutboxRepository, OutboxSpan, PatientRef, PatientRepository,
-    QueueFigures, Remembered, ResourceRepository, Retention, Settled, Store, StoreError, TaskFilter,
+    QueueFigures, Remembered, ResourceRepository, Retention, Schema, Settled, Store, StoreError, TaskFilter,
     TaskRepository, WebhookRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
@@ -26,6 +26,12 @@ pub struct MeddlingStore {
     meddlers: Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
     panics: AtomicU32,
     definitions_read: AtomicU32,
+    /// Look-ups of credentials and workspaces.
+    pub looked_up: AtomicU32,
+    /// How long such a look-up takes, in milliseconds.
+    pub slowness: AtomicU32,
+    /// How long after a commit it is told of, in milliseconds.
+    pub lateness: AtomicU32,
 }
 
 impl MeddlingStore {
@@ -35,6 +41,9 @@ impl MeddlingStore {
             meddlers: Mutex::default(),
             panics: AtomicU32::new(0),
             definitions_read: AtomicU32::new(0),
+            looked_up: AtomicU32::new(0),
+            slowness: AtomicU32::new(0),
+            lateness: AtomicU32::new(0),
         }
     }
 
@@ -52,6 +61,12 @@ impl MeddlingStore {
         self.definitions_read.load(Ordering::Relaxed)
     }
 
+    async fn look_up(&self) {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
+        let slowness = self.slowness.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(slowness.into())).await;
+    }
+
     /// The next `times` reads of a resource panic.
     pub fn panic_on_reads(&self, times: u32) {
         self.panics.store(times, Ordering::Relaxed);
@@ -65,10 +80,14 @@ impl Store for MeddlingStore {
         if let Some(meddler) = meddler {
             meddler.await?;
         }
-        self.inner.commit(changes).await
+        let committed = self.inner.commit(changes).await;
+        let lateness = self.lateness.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(lateness.into())).await;
+        committed
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Schema> {
+        self.look_up().await;
         self.inner.check().await
     }
 
@@ -161,10 +180,12 @@ impl TaskRepository for MeddlingStore {
 #[async_trait]
 impl WorkspaceRepository for MeddlingStore {
     async fn find_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>> {
+        self.look_up().await;
         self.inner.find_workspace(id).await
     }
 
     async fn find_workspace_by_key(&self, key: &Key) -> Result<Option<Workspace>> {
+        self.look_up().await;
         self.inner.find_workspace_by_key(key).await
     }
 
@@ -176,10 +197,12 @@ impl WorkspaceRepository for MeddlingStore {
 #[async_trait]
 impl CredentialRepository for MeddlingStore {
     async fn find_credential_by_secret(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.look_up().await;
         self.inner.find_credential_by_secret(secret).await
     }
 
     async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>> {
+        self.look_up().await;
         self.inner.find_client(id).await
     }
 

@@ -68,14 +68,15 @@ pub struct ProfileView {
 /// One property.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(no_recursion)]
 pub struct Property {
     #[serde(rename = "type")]
     #[schema(schema_with = parts::property_type)]
     of: String,
     /// Of an `object`; without them, any object will do.
+    #[schema(no_recursion)]
     properties: Option<BTreeMap<String, Property>>,
     /// Of an `array`, which needs it.
+    #[schema(no_recursion)]
     items: Option<Box<Property>>,
     /// Applied in their order.
     rules: Option<Vec<PropertyRule>>,
