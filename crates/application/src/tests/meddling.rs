@@ -27,6 +27,7 @@ pub struct MeddlingStore {
     inner: Arc<MemoryStore>,
     meddlers: Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
     panics: AtomicU32,
+    definitions_read: AtomicU32,
     /// Look-ups of credentials and workspaces.
     pub looked_up: AtomicU32,
     /// How long such a look-up takes, in milliseconds.
@@ -41,6 +42,7 @@ impl MeddlingStore {
             inner,
             meddlers: Mutex::default(),
             panics: AtomicU32::new(0),
+            definitions_read: AtomicU32::new(0),
             looked_up: AtomicU32::new(0),
             slowness: AtomicU32::new(0),
             lateness: AtomicU32::new(0),
@@ -54,6 +56,11 @@ impl MeddlingStore {
     /// Runs before the next commit that nothing else runs before; an error is that commit's.
     pub fn before_commit(&self, meddler: impl Future<Output = Result<()>> + Send + 'static) {
         self.meddlers.lock().unwrap().push_back(Box::pin(meddler));
+    }
+
+    /// How many definitions were asked for.
+    pub fn definitions_read(&self) -> u32 {
+        self.definitions_read.load(Ordering::Relaxed)
     }
 
     async fn look_up(&self) {
@@ -126,6 +133,7 @@ impl ResourceRepository for MeddlingStore {
     }
 
     async fn find_definition(&self, w: WorkspaceId, source: &Key, key: &Key) -> Result<Option<Definition>> {
+        self.definitions_read.fetch_add(1, Ordering::Relaxed);
         self.inner.find_definition(w, source, key).await
     }
 }
