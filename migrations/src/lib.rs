@@ -37,6 +37,14 @@ impl MigratorTrait for Migrator {
                 name: "m0006_traces",
                 sql: include_str!("m0006_traces.sql"),
             }),
+            Box::new(SqlFile {
+                name: "m0007_donor_searches",
+                sql: include_str!("m0007_donor_searches.sql"),
+            }),
+            Box::new(SqlFile {
+                name: "m0008_definitions",
+                sql: include_str!("m0008_definitions.sql"),
+            }),
         ]
     }
 }

@@ -28,6 +28,7 @@ mod e2e {
     pub mod latency;
     pub mod operators;
     pub mod overload;
+    pub mod patient_status;
     pub mod postgres_restart;
     pub mod races;
     pub mod raw;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         e2e::overload::journeys(),
         e2e::raw::journeys(),
         e2e::secrecy::journeys(),
+        e2e::patient_status::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),
         e2e::every_route::journeys(),

@@ -4,8 +4,8 @@ use crate::MemoryStore;
 use crate::state::{ResourceRow, State, TaskRow};
 use async_trait::async_trait;
 use caretrack_domain::{
-    Credential, Instant, NewTask, Operation, Patient, Receipt, ResourceKey, StoredResource, Task, TaskEffect,
-    TaskId, TaskTransition, WorkspaceId,
+    Credential, Instant, NewTask, Operation, Patient, PatientId, Receipt, ResourceKey, StoredResource, Task,
+    TaskEffect, TaskId, TaskTransition, TypeKey, WorkspaceId,
 };
 use caretrack_ports::{
     Changes, Committed, NewCredential, OutboxEntry, Parts, Place, Remembered, ResourceWrite, Retention,
@@ -66,6 +66,7 @@ impl State {
             let version = stored.map(|row| row.stored.version);
             fence(version == write.expected && records.insert((write.workspace, &write.key)))?;
         }
+        self.check_definitions(parts)?;
         let mut patients = BTreeSet::new();
         for write in &parts.patients {
             fence(patients.insert(write.after.id))?;
@@ -86,6 +87,7 @@ impl State {
             }
         }
         self.check_webhooks(parts)?;
+        self.check_registrations(parts)?;
         let next = (self.seals.len() + 1..).map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         fence(
             parts
@@ -94,6 +96,22 @@ impl State {
                 .zip(next)
                 .all(|(seal, next)| seal.number == next),
         )
+    }
+
+    fn check_definitions(&self, parts: &Parts) -> Result<(), StoreError> {
+        let version = |on: &TypeKey| {
+            let section = (on.workspace, on.source.clone(), on.key.clone());
+            self.definitions.get(&section).map(|found| found.version)
+        };
+        for reliance in &parts.reliances {
+            fence(version(&reliance.on).unwrap_or(0) == reliance.version)?;
+        }
+        let mut written = BTreeSet::new();
+        for write in &parts.definition_writes {
+            let on = write.after.type_key();
+            fence(version(&on) == write.expected && written.insert(on))?;
+        }
+        Ok(())
     }
 
     fn check_names(&self, parts: &Parts) -> Result<(), StoreError> {
@@ -152,7 +170,7 @@ impl State {
                 name(own(self.by_local.get(&key)) && local_ids.insert(key))?;
             }
         }
-        Ok(())
+        self.check_registration_names(parts)
     }
 
     pub(crate) fn resource(&self, workspace: WorkspaceId, key: &ResourceKey) -> Option<&ResourceRow> {
@@ -165,7 +183,7 @@ pub(crate) fn fence(holds: bool) -> Result<(), StoreError> {
     if holds { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
-fn name(is_free: bool) -> Result<(), StoreError> {
+pub(crate) fn name(is_free: bool) -> Result<(), StoreError> {
     if is_free {
         Ok(())
     } else {
@@ -211,14 +229,34 @@ impl State {
             );
             self.definitions.entry(key).or_insert(definition);
         }
+        for write in parts.definition_writes {
+            let after = write.after;
+            let key = (after.workspace, after.source.clone(), after.key.clone());
+            self.definitions.insert(key, after);
+        }
         for workspace in parts.workspaces {
             self.workspaces.insert(workspace.id, workspace);
         }
         for credential in parts.credentials {
             self.write_credential(credential);
         }
+        for removal in parts.removed_patients {
+            self.remove_patient(removal.id);
+        }
         for write in parts.patients {
             self.write_patient(write.after);
+        }
+        for write in parts.registrations {
+            self.write_registration(write);
+        }
+        for touch in parts.touches {
+            self.touch(touch);
+        }
+        for entry in parts.status_entries {
+            self.status_entries.insert((entry.wmda_id, entry.revision), entry);
+        }
+        for write in parts.searches {
+            self.write_search(write);
         }
         for pause in parts.pauses {
             let queue = (pause.workspace, pause.kind);
@@ -360,13 +398,17 @@ impl State {
         }
     }
 
-    fn write_patient(&mut self, patient: Patient) {
-        if let Some(before) = self.patients.get(&patient.id) {
+    fn remove_patient(&mut self, id: PatientId) {
+        if let Some(before) = self.patients.remove(&id) {
             self.by_wmda.remove(&before.wmda_id);
-            if let Some(local_id) = before.local_id.clone() {
+            if let Some(local_id) = before.local_id {
                 self.by_local.remove(&(before.workspace, local_id));
             }
         }
+    }
+
+    fn write_patient(&mut self, patient: Patient) {
+        self.remove_patient(patient.id);
         self.by_wmda.insert(patient.wmda_id, patient.id);
         if let Some(local_id) = patient.local_id.clone() {
             self.by_local.insert((patient.workspace, local_id), patient.id);

@@ -52,7 +52,10 @@ impl From<rusqlite::Error> for BatchError {
 impl BatchError {
     /// Both engines name the table or its key.
     fn taken(message: &str) -> Self {
-        if ["resources", "audit_seals"].iter().any(|table| message.contains(table)) {
+        if ["resources", "audit_seals"]
+            .iter()
+            .any(|table| message.contains(table))
+        {
             Self::Raced
         } else {
             Self::Unique

@@ -64,11 +64,7 @@ impl Work {
 }
 
 /// What the committer calls when there may be something to claim.
-pub(crate) fn wake(
-    url: &str,
-    readers: &DatabaseConnection,
-    work: Work,
-) -> Arc<dyn Fn() + Send + Sync> {
+pub(crate) fn wake(url: &str, readers: &DatabaseConnection, work: Work) -> Arc<dyn Fn() + Send + Sync> {
     if readers.get_database_backend() != DbBackend::Postgres {
         return Arc::new(move || work.announce());
     }

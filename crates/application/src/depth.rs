@@ -45,8 +45,9 @@ impl Depth {
             added,
             ended,
         };
-        // A step of a task that makes others is a step of what was accepted.
-        let is_new = added > 0 && parts.transitions.is_empty();
+        // A step of a task that makes others is a step of what was accepted, and what falls due was accepted long ago.
+        let mut submitters = parts.new_tasks.iter().map(|new| &new.task().facts().submitted_by);
+        let is_new = added > 0 && parts.transitions.is_empty() && submitters.any(Option::is_some);
         match self.limit {
             Some(limit) if is_new && now + added > limit => {
                 Err(StoreError::Unavailable("too many tasks are waiting".into()))

@@ -11,7 +11,9 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod credentials;
+mod definitions;
 mod depth;
+mod due;
 mod error;
 mod feed;
 mod health;
@@ -22,12 +24,15 @@ mod observed;
 mod order;
 mod patients;
 mod perform;
+mod persons;
 mod positions;
 mod queues;
 mod recent;
 mod refusals;
+mod registrations;
 mod resources;
 mod sealing;
+mod searches;
 mod sources;
 mod tasks;
 mod webhooks;
@@ -41,6 +46,7 @@ pub use authenticate::{Attempt, Caller, KEY_PREFIX, Presented};
 pub use bootstrap::BootstrapError;
 pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{CredentialDraft, MadeCredential};
+pub use definitions::{DefinitionOrder, PutDefinition};
 pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use feed::{Heard, Listening};
 pub use health::{Check, Health};
@@ -49,17 +55,19 @@ pub use limits::Rate;
 pub use notices::event_data;
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
+pub use registrations::{NewRegistration, RegistrationList, StatusAnswer};
 pub use resources::Written;
 pub use sealing::{AuditProblem, AuditReport, verify_audit};
+pub use searches::{DeliveryAnswer, ResultsPage};
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
-    Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind,
-    WorkerId, Workspace, WorkspaceId,
+    Definition, Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task,
+    TaskId, TaskKind, TypeKey, WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Tracer,
-    Unobserved, Untraced,
+    Clock, IdGenerator, MatchEngine, NoMatchEngine, Observer, PasswordHasher, Store, StoreError, TaskQueue,
+    TokenVerifier, Tracer, Unobserved, Untraced,
 };
 use clients::Clients;
 use clock::Lead;
@@ -137,6 +145,7 @@ pub struct Application {
     lead: Lead,
     ids: Arc<dyn IdGenerator>,
     verifiers: Verifiers,
+    engine: Arc<dyn MatchEngine>,
     settings: Settings,
     /// This start of this process.
     worker: WorkerId,
@@ -149,7 +158,7 @@ pub struct Application {
     refusals: Refusals,
     workspaces: Recent<WorkspaceId, Arc<Workspace>>,
     workspace_keys: Recent<Key, WorkspaceId>,
-    known_types: Recent<(WorkspaceId, Key, Key), ()>,
+    definitions: Recent<TypeKey, Option<Arc<Definition>>>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
     turns: Turns,
@@ -184,13 +193,14 @@ impl Application {
             lead: Lead::of(settings.clock),
             ids,
             verifiers,
+            engine: Arc::new(NoMatchEngine),
             settings,
             worker,
             principals: Recent::default(),
             partner_keys: Recent::default(),
             workspaces: Recent::default(),
             workspace_keys: Recent::default(),
-            known_types: Recent::default(),
+            definitions: definitions::recent(),
             loads: Recent::default(),
             ended_tasks: Recent::default(),
             turns: Turns::default(),
@@ -201,6 +211,12 @@ impl Application {
     /// With somebody who counts.
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.store.observer = observer;
+        self
+    }
+
+    /// With somebody who finds donors.
+    pub fn matched_by(mut self, engine: Arc<dyn MatchEngine>) -> Self {
+        self.engine = engine;
         self
     }
 

@@ -9,9 +9,11 @@
 //! (`Conclude`, as `deliver` does it).
 
 mod deliver;
+mod patients;
 mod write;
 
 use crate::Application;
+use crate::definitions::Freshness;
 use crate::order::Undecodable;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use caretrack_domain::{
@@ -24,7 +26,6 @@ use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use write::Seen;
 
 /// What is to be done with a task that is ours.
 enum Plan {
@@ -37,6 +38,12 @@ enum Plan {
     GiveUp(String),
     /// The worker stops.
     GiveBack,
+}
+
+/// What a task is about, as it is now.
+enum Seen<'a> {
+    Write(write::Seen<'a>),
+    Patient(patients::Seen<'a>),
 }
 
 /// Why a step failed, other than by a refusal.
@@ -63,7 +70,13 @@ impl Application {
     ) {
         let ClaimedTask { task, operations } = claimed;
         let (plan, permits) = match task.facts().kind {
-            TaskKind::RegistryWrite => (Plan::CarryOut, Some(permits)),
+            TaskKind::RegistryWrite
+            | TaskKind::SearchRun
+            | TaskKind::SearchRefresh
+            | TaskKind::SearchRefreshDaily
+            | TaskKind::SearchTimeout
+            | TaskKind::PatientStop
+            | TaskKind::PatientAnonymise => (Plan::CarryOut, Some(permits)),
             TaskKind::WebhookDeliver => (self.deliver(&task, &operations, sender).await, None),
         };
         self.pursue(task, &operations, plan, permits).await;
@@ -89,10 +102,11 @@ impl Application {
         let Some(token) = token_of(&task) else { return };
         // Not an attempt each: the store is away, the task is not at fault.
         let mut patience = patience();
+        let mut freshness = Freshness::MayBeRecent;
         loop {
             let drafting = async {
                 // What waits for the store keeps nobody from deciding, and is read together.
-                let seen = self.look(&task, operations, &plan).await?;
+                let seen = self.look(&task, operations, &plan, freshness).await?;
                 let _permit = match permits {
                     Some(permits) => permits.acquire().await.ok(),
                     None => None,
@@ -114,6 +128,7 @@ impl Application {
                     tokio::time::sleep(patience.next().unwrap_or(LONGEST_PATIENCE)).await;
                 }
                 Fault::Store(StoreError::Conflict) => {
+                    freshness = Freshness::Now;
                     match self.still_held(task.facts().workspace, task.id(), token).await {
                         Ok(Some(as_it_is_now)) => task = as_it_is_now,
                         Ok(None) => {
@@ -153,11 +168,21 @@ impl Application {
         task: &Task,
         operations: &'a [Operation],
         plan: &Plan,
+        freshness: Freshness,
     ) -> Result<Option<Seen<'a>>, Fault> {
         match plan {
-            Plan::CarryOut if !task.cancel_requested() => {
-                Ok(Some(self.look_at_write(task, operations).await?))
-            }
+            Plan::CarryOut if !task.cancel_requested() => Ok(Some(match task.facts().kind {
+                TaskKind::RegistryWrite => {
+                    Seen::Write(self.look_at_write(task, operations, freshness).await?)
+                }
+                TaskKind::SearchRun
+                | TaskKind::SearchRefresh
+                | TaskKind::SearchRefreshDaily
+                | TaskKind::SearchTimeout
+                | TaskKind::PatientStop
+                | TaskKind::PatientAnonymise => Seen::Patient(self.look_at_patient(task, operations).await?),
+                TaskKind::WebhookDeliver => return Err(Undecodable::nothing().into()),
+            })),
             Plan::CarryOut | Plan::Conclude(_) | Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack => {
                 Ok(None)
             }
@@ -180,7 +205,8 @@ impl Application {
         let by = Fence::Holder(token);
         match plan {
             Plan::CarryOut => match seen {
-                Some(seen) => self.carry_out_write(task, token, seen, now).await,
+                Some(Seen::Write(seen)) => self.carry_out_write(task, token, seen, now).await,
+                Some(Seen::Patient(seen)) => self.carry_out_for_patient(task, token, seen, now).await,
                 None => Err(Undecodable::nothing().into()),
             },
             Plan::Conclude(delivery) => settle(task, token, operations, delivery, now),

@@ -1,5 +1,6 @@
 //! What was wrong with a request, in words every dialect can render.
 
+use crate::PatientRefusal;
 use serde::{Deserialize, Serialize};
 
 /// Which rule a member broke.
@@ -60,6 +61,12 @@ impl Problems {
         }
     }
 
+    /// What somebody else found, too.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = Problem>) {
+        let room = Self::MOST.saturating_sub(self.0.len());
+        self.0.extend(more.into_iter().take(room));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -92,6 +99,8 @@ pub enum RefusalKind {
     Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
     ConditionFailed,
+    /// A donor-search patient, or a search for one, is not in the state needed.
+    Patient(PatientRefusal),
 }
 
 /// An expected failure, the caller's fault: never retried, told in full.
@@ -121,6 +130,15 @@ impl Refusal {
 
     pub fn with_kind(self, kind: RefusalKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// What is wrong with two parts of one request.
+    pub fn and(self, other: Self) -> Self {
+        let mut problems = Problems(self.problems);
+        for problem in other.problems {
+            problems.add(problem.path, problem.rule, problem.message);
+        }
+        problems.into()
     }
 }
 

@@ -2,8 +2,12 @@
 //!
 //! Values stay as they were sent until somebody asks for them; nothing is parsed twice that is not wanted.
 
+mod repeated;
+
+pub use repeated::repeated;
+
 use super::body::syntax;
-use caretrack_domain::{Problems, Refusal, Rule};
+use caretrack_domain::{JsonPath, Problems, Refusal, Rule};
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -47,6 +51,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The body, for whoever takes it apart elsewhere.
+    pub fn whole_body(text: &'a str) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
+        Self::body(text)?;
+        serde_json::from_str(text).map_err(|_| syntax("is not JSON"))
+    }
+
     fn parse(text: &'a str, path: String) -> Result<Self, serde_json::Error> {
         let Members(members) = serde_json::from_str(text)?;
         let members = members
@@ -67,7 +77,11 @@ impl<'a> Object<'a> {
     }
 
     pub fn path_of(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        JsonPath::Root(&self.path).member(name).to_string()
+    }
+
+    pub fn look_at(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.get(name).copied()
     }
 
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
@@ -129,11 +143,16 @@ impl<'a> Object<'a> {
     pub fn refuse_the_rest(self, problems: &mut Problems) {
         for name in self.members.keys() {
             problems.add(
-                format!("{}.{name}", self.path),
+                JsonPath::Root(&self.path).member(name),
                 Rule::Unknown,
                 "is not a member here",
             );
         }
+    }
+
+    /// Of all members left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(AsRef::as_ref)
     }
 
     /// All members left, whatever their names.

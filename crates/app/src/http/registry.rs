@@ -1,6 +1,8 @@
 //! The registry dialect: resources in sources, and the tasks that their writes are.
 
 mod conditions;
+mod definition_shapes;
+mod definitions;
 mod draft;
 mod error;
 mod path;
@@ -21,6 +23,8 @@ pub static DIALECT: Dialect = Dialect {
     name: "registry",
     about: "Resources in sources, and the tasks that their writes are.",
     prefixes: &["/sources", "/catalog", "/partitions", "/mdm", "/operations"],
+    optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             // First what is asked for most: paths are tried in this order.
@@ -31,7 +35,12 @@ pub static DIALECT: Dialect = Dialect {
             sources::list,
             sources::find,
             sources::put,
-            sources::profile,
+            definitions::find_profile,
+            definitions::put_profile,
+            definitions::find_collection,
+            definitions::put_collection,
+            definitions::find_relationship,
+            definitions::put_relationship,
             resources::list,
             resources::create,
         ]
@@ -40,6 +49,7 @@ pub static DIALECT: Dialect = Dialect {
     render,
     fault,
     errors: Errors::shown_as::<ErrorObject>("application/json"),
+    nulls: false,
     credentials: &[Credential::ApiKey, Credential::Bearer],
 };
 

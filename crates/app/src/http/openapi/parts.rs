@@ -1,28 +1,28 @@
 //! Schemas that several shapes are made of, with the words of the domain; and the headers of answers.
 
 use caretrack_domain::{
-    Action, AuditOutcome, CredentialKind, LoginKind, ReceiptStatus, Rule, Scope, TargetKind, TaskKind,
-    TaskStatus, WmdaId,
+    Action, AuditOutcome, CollectionType, CredentialKind, LoginKind, ReceiptStatus, Rule, Scope, TargetKind,
+    TaskKind, TaskStatus, WmdaId,
 };
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Schema, SchemaFormat};
 
-fn string() -> ObjectBuilder {
+pub fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Object {
+pub fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Object {
     string().enum_values(Some(words)).build()
 }
 
 /// All of an enum of the domain.
-fn words_of<E: IntoEnumIterator + Into<&'static str>>() -> Object {
+pub fn words_of<E: IntoEnumIterator + Into<&'static str>>() -> Object {
     words(E::iter().map(Into::into))
 }
 
-fn matching(pattern: &str, example: &str) -> Object {
+pub fn matching(pattern: &str, example: &str) -> Object {
     string().pattern(Some(pattern)).examples([json!(example)]).build()
 }
 
@@ -139,6 +139,77 @@ pub fn source_type() -> Object {
 
 pub fn profile_type() -> Object {
     words(["ROOT", "CONTAINED"])
+}
+
+pub fn collection_type() -> Object {
+    words_of::<CollectionType>()
+}
+
+/// `domain::PropertyType`.
+pub fn property_type() -> Object {
+    words([
+        "boolean",
+        "integer",
+        "decimal",
+        "symbol",
+        "markdown",
+        "xhtml",
+        "code",
+        "date",
+        "datetime",
+        "instant",
+        "time",
+        "uri",
+        "url",
+        "object",
+        "array",
+        "address",
+        "humanname",
+        "identifier",
+        "period",
+        "coding",
+        "contactpoint",
+        "contactdetail",
+        "attachment",
+        "geopoint",
+        "reference",
+        "codeableconcept",
+        "quantity",
+    ])
+}
+
+/// `domain::Cardinality`.
+pub fn cardinality() -> Object {
+    words(["0:1", "1:1", "0:*", "1:*"])
+}
+
+pub fn binding_strength() -> Object {
+    words(["preferred"])
+}
+
+/// The key of a type, or `*`.
+pub fn end_type() -> Object {
+    matching("^(\\*|(?!bulk$)[a-zA-Z0-9-][a-zA-Z0-9_-]{0,61})$", "patient")
+}
+
+pub fn relationship_type() -> Object {
+    described(matching(KEY, "treated-by"), "The type of relationship.")
+}
+
+pub fn contained_types() -> Schema {
+    let types = ArrayBuilder::new().items(key()).min_items(Some(1));
+    types.unique_items(true).build().into()
+}
+
+pub fn numbers_or_strings() -> Schema {
+    let either = OneOfBuilder::new()
+        .item(string())
+        .item(ObjectBuilder::new().schema_type(Type::Number));
+    ArrayBuilder::new()
+        .items(either)
+        .min_items(Some(1))
+        .build()
+        .into()
 }
 
 pub fn written() -> Object {
