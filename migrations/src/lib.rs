@@ -34,6 +34,10 @@ impl MigratorTrait for Migrator {
                 sql: include_str!("m0005_telling.sql"),
             }),
             Box::new(SqlFile {
+                name: "m0006_traces",
+                sql: include_str!("m0006_traces.sql"),
+            }),
+            Box::new(SqlFile {
                 name: "m0007_donor_searches",
                 sql: include_str!("m0007_donor_searches.sql"),
             }),

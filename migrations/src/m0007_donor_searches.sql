@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS registrations (
     stopped_at BIGINT,
     refresh_at BIGINT,
     handed_over_at BIGINT,
+    handed_over {text},
     -- When it is to be seen whether something is due.
     look_at BIGINT,
     legal_terms BOOLEAN NOT NULL,

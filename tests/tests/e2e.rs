@@ -21,6 +21,7 @@ mod e2e {
     pub mod disk;
     pub mod every_route;
     pub mod figures;
+    pub mod health;
     pub mod idempotency;
     pub mod importing;
     pub mod isolation;
@@ -32,6 +33,7 @@ mod e2e {
     pub mod races;
     pub mod registry;
     pub mod stopping;
+    pub mod telemetry;
     pub mod telling;
     pub mod trace;
     pub mod two_servers;
@@ -48,6 +50,8 @@ fn main() -> ExitCode {
         e2e::disk::journeys(),
         e2e::postgres_restart::journeys(),
         e2e::stopping::journeys(),
+        e2e::health::journeys(),
+        e2e::telemetry::journeys(),
         e2e::telling::journeys(),
         e2e::command_line::journeys(),
         e2e::latency::journeys(),

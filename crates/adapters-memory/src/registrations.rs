@@ -5,12 +5,12 @@ use crate::state::{ResultRow, State};
 use crate::store::{fence, name};
 use async_trait::async_trait;
 use caretrack_domain::{
-    Instant, KnownRecord, LocalPatientId, Patient, PatientId, Registration, ResultChange, ResultKey,
-    ResultList, ResultRecord, Search, SearchId, StatusEntry, Task, WmdaId, WorkspaceId,
+    Instant, KnownRecord, LocalPatientId, OrderingKey, Patient, PatientId, Registration, ResultChange,
+    ResultKey, ResultList, ResultRecord, Search, SearchId, StatusEntry, Task, WmdaId, WorkspaceId,
 };
 use caretrack_ports::{
-    Parts, RegistrationFilter, RegistrationRepository, RegistrationTouch, RegistrationWrite, ResultOrder,
-    ResultsQuery, ResultsWrite, SearchRepository, SearchWrite, StoreError,
+    Parts, PatientWrite, RegistrationFilter, RegistrationRepository, RegistrationTouch, RegistrationWrite,
+    ResultOrder, ResultsQuery, ResultsWrite, SearchRepository, SearchWrite, StoreError,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,9 +71,12 @@ impl State {
             .iter()
             .filter(|write| write.expected.is_none())
         {
-            let number = write.after.wmda_id;
+            let (number, patient) = (write.after.wmda_id, write.after.patient);
             let is_free = !self.registrations.contains_key(&number) && !self.by_wmda.contains_key(&number);
-            name(is_free && numbers.insert(number))?;
+            // A person that is made with it has the same.
+            let person = |write: &PatientWrite| write.after.id == patient && write.after.wmda_id == number;
+            let shared = parts.patients.iter().any(person);
+            name(is_free && (numbers.insert(number) || shared))?;
         }
         for write in parts.searches.iter().filter(|write| write.expected.is_none()) {
             name(!self.searches.contains_key(&write.after.id))?;
@@ -88,10 +91,14 @@ impl State {
             after.counter_started_at = after.counter_started_at.max(before.counter_started_at);
         }
         if let Some(left) = write.left {
-            let key = Registration::ordering_key(after.wmda_id);
+            let lanes = [
+                Registration::ordering_key(after.wmda_id),
+                Registration::lane_of_time(after.wmda_id),
+            ];
+            let is_of = |key: Option<&OrderingKey>| key.is_some_and(|key| lanes.contains(key));
             for row in self.tasks.values_mut() {
                 let mut facts = row.task.facts().clone();
-                if facts.patient == Some(left) && facts.ordering_key.as_ref() == Some(&key) {
+                if facts.patient == Some(left) && is_of(facts.ordering_key.as_ref()) {
                     facts.patient = Some(after.patient);
                     row.task = with_facts(&row.task, facts);
                 }

@@ -9,7 +9,7 @@ use caretrack_domain::{
 };
 use caretrack_ports::{
     Changes, Committed, NewCredential, OutboxEntry, Parts, Place, Remembered, ResourceWrite, Retention,
-    Store, StoreError, WebhookChange,
+    Schema, Store, StoreError, WebhookChange,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,8 +33,8 @@ impl Store for MemoryStore {
         Ok(committed)
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
-        Ok(())
+    async fn check(&self) -> Result<Schema, StoreError> {
+        Ok(Schema::Current)
     }
 
     async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError> {
@@ -218,11 +218,11 @@ impl State {
         for credential in parts.credentials {
             self.write_credential(credential);
         }
-        for write in parts.patients {
-            self.write_patient(write.after);
-        }
         for removal in parts.removed_patients {
             self.remove_patient(removal.id);
+        }
+        for write in parts.patients {
+            self.write_patient(write.after);
         }
         for write in parts.registrations {
             self.write_registration(write);

@@ -4,9 +4,9 @@
 //! asked while the last one was under way. Each query starts after those who share it asked, so everyone sees
 //! what was committed before.
 
+use crate::engine::{self, Engine};
 use crate::error::unavailable;
 use caretrack_ports::StoreError;
-use sea_orm::DatabaseConnection;
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
@@ -17,14 +17,14 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 /// How many may share a query.
 const MOST_AT_ONCE: usize = 128;
 /// How many queries may be under way.
-const LANES: usize = 2;
+pub(crate) const LANES: usize = 2;
 
 pub(crate) trait Lookup: 'static {
     type Key: Eq + Hash + Ord + Clone + Send + Sync;
     type Value: Clone + Send + Sync;
 
     fn load(
-        db: &DatabaseConnection,
+        db: &Engine,
         keys: &[Self::Key],
     ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, StoreError>> + Send;
 }
@@ -37,14 +37,15 @@ pub(crate) struct Coalescer<L: Lookup> {
 }
 
 impl<L: Lookup> Coalescer<L> {
-    /// At most `most_waiting` may wait for their turn; more are turned away.
-    pub fn start(db: &DatabaseConnection, most_waiting: usize) -> Self {
+    /// One query at a time for each connection. At most `most_waiting` may wait for their turn; more are turned
+    /// away.
+    pub fn start(connections: Vec<Engine>, most_waiting: usize) -> std::io::Result<Self> {
         let (questions, asked) = mpsc::channel(most_waiting);
         let asked = Arc::new(Mutex::new(asked));
-        for _ in 0..LANES {
-            tokio::spawn(serve::<L>(db.clone(), asked.clone()));
+        for db in connections {
+            engine::spawn("look-up", db.blocks(), serve::<L>(db, asked.clone()))?;
         }
-        Self { questions }
+        Ok(Self { questions })
     }
 
     pub async fn find(&self, key: L::Key) -> Found<L> {
@@ -60,7 +61,7 @@ impl<L: Lookup> Coalescer<L> {
     }
 }
 
-async fn serve<L: Lookup>(db: DatabaseConnection, asked: Arc<Mutex<mpsc::Receiver<Question<L>>>>) {
+async fn serve<L: Lookup>(db: Engine, asked: Arc<Mutex<mpsc::Receiver<Question<L>>>>) {
     let mut questions = Vec::with_capacity(MOST_AT_ONCE);
     loop {
         if asked.lock().await.recv_many(&mut questions, MOST_AT_ONCE).await == 0 {

@@ -8,7 +8,6 @@
 mod batch;
 mod claims;
 mod clock;
-mod engine;
 mod fences;
 mod idempotency;
 mod lanes;
@@ -20,8 +19,9 @@ mod tables;
 mod writes;
 
 use self::batch::Tx;
-use self::engine::Engine;
 use self::sheet::Sheet;
+use crate::checkpoint::Log;
+use crate::engine::{self, Engine};
 use crate::error::{BatchError, store_error, unavailable};
 use crate::offers::Starting;
 use crate::open;
@@ -32,7 +32,6 @@ use caretrack_ports::{
     Admission, Changes, Claim, Claimed, Committed, Observed, Observer, Retention, StoreError,
 };
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 /// How many jobs may share one transaction.
@@ -64,6 +63,17 @@ impl Job {
     fn is_new_work(&self) -> bool {
         match self {
             Self::Commit(changes, ..) => changes.admission() == Admission::New,
+            Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => false,
+        }
+    }
+
+    /// Whether nothing of what was there before is to be left.
+    fn forgets(&self) -> bool {
+        match self {
+            Self::Commit(changes, ..) => {
+                let mut registrations = changes.parts().registrations.iter();
+                registrations.any(|write| write.after.is_anonymised())
+            }
             Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => false,
         }
     }
@@ -120,7 +130,7 @@ pub(crate) struct Told {
     pub work: Work,
     pub wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
-    pub written: Arc<Notify>,
+    pub log: Arc<Log>,
     /// Told of every commit when it may be read.
     pub readable: Arc<Notify>,
     pub observer: Arc<dyn Observer>,
@@ -143,7 +153,7 @@ impl Committer {
         let Told {
             work,
             wake,
-            written,
+            log,
             readable,
             observer,
         } = told;
@@ -154,12 +164,13 @@ impl Committer {
             reserve: reserve.clone(),
             work,
             wake,
-            written,
+            log,
             observer,
             readable,
             known: batch::Known::default(),
         };
-        run.start(waiting)?;
+        let blocks = run.writer.engine.blocks();
+        engine::spawn("committer", blocks, run.serve(waiting))?;
         Ok(Self {
             jobs,
             new_work: Arc::new(Semaphore::new(most_waiting)),
@@ -197,7 +208,7 @@ struct Run {
     work: Work,
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
-    written: Arc<Notify>,
+    log: Arc<Log>,
     observer: Arc<dyn Observer>,
     /// Something was committed, and may be read.
     readable: Arc<Notify>,
@@ -205,18 +216,6 @@ struct Run {
 }
 
 impl Run {
-    /// An engine whose calls block has a thread of its own.
-    fn start(self, waiting: mpsc::Receiver<Job>) -> std::io::Result<()> {
-        if self.writer.engine.blocks() {
-            let runtime = Handle::current();
-            let name = std::thread::Builder::new().name("committer".to_owned());
-            name.spawn(move || runtime.block_on(self.serve(waiting)))?;
-        } else {
-            tokio::spawn(self.serve(waiting));
-        }
-        Ok(())
-    }
-
     async fn serve(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while waiting.recv_many(&mut jobs, LARGEST_BATCH).await > 0 {
@@ -288,7 +287,7 @@ impl Run {
         let mut starting = self.starting(jobs);
         match self.apply(jobs, &mut starting).await {
             Ok((outcomes, ready)) => {
-                self.written.notify_one();
+                self.log.note(jobs.iter().any(Job::forgets));
                 self.work.hand_over(starting.started);
                 if ready {
                     (self.wake)();

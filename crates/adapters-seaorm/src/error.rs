@@ -63,6 +63,18 @@ impl BatchError {
     }
 }
 
+impl From<BatchError> for StoreError {
+    /// What a read met.
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Other(error) => store_error(error),
+            BatchError::Unique | BatchError::Raced | BatchError::Contention | BatchError::Full => {
+                unavailable("the store could not be read")
+            }
+        }
+    }
+}
+
 impl From<StoreError> for BatchError {
     /// A row of the batch that makes no sense.
     fn from(error: StoreError) -> Self {

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod coalescer;
 mod committer;
+mod engine;
 mod error;
 mod offers;
 mod open;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use async_trait::async_trait;
-use caretrack_ports::{Changes, Committed, Retention, Store, StoreError};
+use caretrack_ports::{Changes, Committed, Retention, Schema, Store, StoreError};
 
 /// The store; made by [`SeaStore::open`].
 pub struct SeaStore {
@@ -84,17 +85,18 @@ impl Store for SeaStore {
         self.committer.commit(changes).await
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
+    async fn check(&self) -> Result<Schema, StoreError> {
         let applied = self
             .read_one(self.sql("SELECT COUNT(*) FROM seaql_migrations"), |row| {
                 row.try_get_by_index::<i64>(0).map_err(store_error)
             })
             .await?;
         let needed = i64::try_from(caretrack_migrations::Migrator::migrations().len()).unwrap_or(i64::MAX);
-        if applied.unwrap_or(0) < needed {
-            return Err(error::unavailable("migrations are missing"));
-        }
-        Ok(())
+        Ok(if applied.unwrap_or(0) < needed {
+            Schema::Behind
+        } else {
+            Schema::Current
+        })
     }
 
     async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError> {

@@ -1,7 +1,8 @@
 //! Opening a store: connections as each engine wants them, migrations, the committing task.
 
-use crate::coalescer::Coalescer;
+use crate::coalescer::{Coalescer, LANES, Lookup};
 use crate::committer::{Committer, Told, Writer};
+use crate::engine::Engine;
 use crate::error::store_error;
 use crate::offers::Offers;
 use crate::queue::Work;
@@ -63,24 +64,24 @@ impl SeaStore {
             offers: Arc::new(Offers::none()),
             notify: Arc::new(Notify::new()),
         };
-        let (written, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (log, told) = (Arc::new(checkpoint::Log::default()), Arc::new(Notify::new()));
         if readers.get_database_backend() == DbBackend::Sqlite {
-            tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
+            tokio::spawn(checkpoint::keep_log_short(url.to_owned(), log.clone()));
         }
         let wake = queue::wake(url, &readers, work.clone());
         let to_tell = Told {
             work: work.clone(),
             wake,
-            written,
+            log,
             readable: told.clone(),
             observer: options.observer,
         };
-        let committer = Committer::start(writer, reserve, to_tell, options.most_waiting)
-            .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let committer =
+            Committer::start(writer, reserve, to_tell, options.most_waiting).map_err(no_thread)?;
         Ok(Arc::new(Self {
             committer,
-            tasks: Coalescer::start(&readers, options.most_waiting),
-            resources: Coalescer::start(&readers, options.most_waiting),
+            tasks: lookups(url, &readers, options.most_waiting).await?,
+            resources: lookups(url, &readers, options.most_waiting).await?,
             readers,
             work,
             told,
@@ -109,6 +110,27 @@ impl SeaStore {
         migrated.map_err(store_error)?;
         connection.close().await.map_err(store_error)
     }
+}
+
+/// On connections of its own to SQLite, on those of the pool to PostgreSQL.
+async fn lookups<L: Lookup>(
+    url: &str,
+    readers: &DatabaseConnection,
+    most_waiting: usize,
+) -> Result<Coalescer<L>, StoreError> {
+    let mut connections = Vec::with_capacity(LANES);
+    for _ in 0..LANES {
+        connections.push(if readers.get_database_backend() == DbBackend::Sqlite {
+            Engine::open(url, Role::Reader).await?
+        } else {
+            Engine::Postgres(readers.clone())
+        });
+    }
+    Coalescer::start(connections, most_waiting).map_err(no_thread)
+}
+
+fn no_thread(error: std::io::Error) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,6 +168,8 @@ pub(crate) async fn connect(
                     // Every statement here is about a few rows found by an index; a plan made while a table
                     // was small must not outlive its growth.
                     ("enable_seqscan", "off"),
+                    // Without it a table that has no index to go by looks so dear that it would be compiled for.
+                    ("jit", "off"),
                     ("enable_hashjoin", "off"),
                     ("enable_mergejoin", "off"),
                     ("plan_cache_mode", "force_generic_plan"),

@@ -2,7 +2,7 @@
 
 use crate::SeaStore;
 use crate::coalescer::Lookup;
-use crate::error::store_error;
+use crate::engine::Engine;
 use crate::rows::{bytes, idempotency, records, resource, task};
 use crate::sql::{Sql, runs};
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use caretrack_ports::{
     CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository, RegistrationRepository,
     Remembered, ResourceRepository, StoreError, WorkspaceRepository,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::DbBackend;
 use std::collections::HashMap;
 
 mod clock;
@@ -29,14 +29,14 @@ impl Lookup for Tasks {
     type Key = TaskId;
     type Value = Task;
 
-    async fn load(db: &DatabaseConnection, keys: &[TaskId]) -> Result<HashMap<TaskId, Task>, StoreError> {
+    async fn load(db: &Engine, keys: &[TaskId]) -> Result<HashMap<TaskId, Task>, StoreError> {
         let mut found = HashMap::with_capacity(keys.len());
         for run in runs(keys) {
-            let sql = select(db, &task::COLUMNS, "tasks WHERE id IN (")
+            let sql = select(db.backend(), &task::COLUMNS, "tasks WHERE id IN (")
                 .list(run.iter().map(|id| id.0))
                 .push(")");
-            for row in db.query_all_raw(sql.statement()).await.map_err(store_error)? {
-                let task = task::read(&row)?;
+            for row in db.query(sql.statement()).await? {
+                let task = task::decode((&row).into())?;
                 found.insert(task.id(), task);
             }
         }
@@ -51,14 +51,11 @@ impl Lookup for Resources {
     type Key = (WorkspaceId, ResourceKey);
     type Value = StoredResource;
 
-    async fn load(
-        db: &DatabaseConnection,
-        keys: &[Self::Key],
-    ) -> Result<HashMap<Self::Key, StoredResource>, StoreError> {
+    async fn load(db: &Engine, keys: &[Self::Key]) -> Result<HashMap<Self::Key, StoredResource>, StoreError> {
         let mut found = HashMap::with_capacity(keys.len());
         for run in runs(keys) {
             let columns = resource::COLUMNS.map(|column| format!("r.{column}")).join(", ");
-            let sql = Sql::new(db.get_database_backend(), "WITH ")
+            let sql = Sql::new(db.backend(), "WITH ")
                 .push(resource::WANTED)
                 .tuples(
                     run.iter()
@@ -66,8 +63,8 @@ impl Lookup for Resources {
                 )
                 .push(&format!(") SELECT {columns} "))
                 .push(resource::FROM_WANTED);
-            for row in db.query_all_raw(sql.statement()).await.map_err(store_error)? {
-                let (workspace, stored) = resource::read(&row)?;
+            for row in db.query(sql.statement()).await? {
+                let (workspace, stored) = resource::decode((&row).into())?;
                 found.insert((workspace, stored.key.clone()), stored);
             }
         }
@@ -75,14 +72,14 @@ impl Lookup for Resources {
     }
 }
 
-pub(crate) fn select(db: &impl ConnectionTrait, columns: &[&str], from: &str) -> Sql {
+pub(crate) fn select(backend: DbBackend, columns: &[&str], from: &str) -> Sql {
     let text = format!("SELECT {} FROM {from}", columns.join(", "));
-    Sql::new(db.get_database_backend(), &text)
+    Sql::new(backend, &text)
 }
 
 impl SeaStore {
     pub(crate) fn select(&self, columns: &[&str], from: &str) -> Sql {
-        select(&self.readers, columns, from)
+        select(self.readers.get_database_backend(), columns, from)
     }
 }
 

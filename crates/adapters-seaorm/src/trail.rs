@@ -48,11 +48,15 @@ pub(crate) async fn read_audit(
     limit: usize,
 ) -> Result<Settled<(i64, AuditEntry)>, StoreError> {
     let settled = horizon.settled(db).await?;
-    let sql = select(db, &told::AUDIT_COLUMNS, "audit WHERE number > ")
-        .bind(after)
-        .push(" AND number <= ")
-        .bind(settled)
-        .push(" ORDER BY number");
+    let sql = select(
+        db.get_database_backend(),
+        &told::AUDIT_COLUMNS,
+        "audit WHERE number > ",
+    )
+    .bind(after)
+    .push(" AND number <= ")
+    .bind(settled)
+    .push(" ORDER BY number");
     let entries = all(db, limited(sql, limit), told::read_audit).await?;
     let upto = entries.last().map_or(after, |(number, _)| *number);
     Ok(Settled { entries, upto })
@@ -63,12 +67,21 @@ pub(crate) async fn list_seals(
     after: i64,
     limit: usize,
 ) -> Result<Vec<AuditSeal>, StoreError> {
-    let sql = select(db, &told::SEAL_COLUMNS, "audit_seals WHERE number > ").bind(after);
+    let sql = select(
+        db.get_database_backend(),
+        &told::SEAL_COLUMNS,
+        "audit_seals WHERE number > ",
+    )
+    .bind(after);
     all(db, limited(sql.push(" ORDER BY number"), limit), told::read_seal).await
 }
 
 pub(crate) async fn last_seal(db: &DatabaseConnection) -> Result<Option<AuditSeal>, StoreError> {
-    let sql = select(db, &told::SEAL_COLUMNS, "audit_seals ORDER BY number DESC");
+    let sql = select(
+        db.get_database_backend(),
+        &told::SEAL_COLUMNS,
+        "audit_seals ORDER BY number DESC",
+    );
     Ok(all(db, limited(sql, 1), told::read_seal).await?.pop())
 }
 

@@ -24,10 +24,12 @@ mod service;
 mod tests;
 mod unread;
 
+pub use routes::{health_routes, routes};
 pub use serve::serve;
 
 use crate::metrics::Metrics;
 use crate::settings::Limits;
+use crate::traces::Spans;
 use actix_web::HttpRequest;
 use caretrack_application::{Application, Caller, UseCaseError};
 use caretrack_domain::{Instant, RequestId, Scope};
@@ -50,6 +52,7 @@ pub struct Api {
     proxies: Vec<IpNet>,
     stopping: AtomicBool,
     metrics: Arc<Metrics>,
+    spans: Spans,
     recent_backlog: RecentBacklog,
 }
 
@@ -59,6 +62,7 @@ impl Api {
         limits: Limits,
         ids: Arc<dyn IdGenerator>,
         metrics: Arc<Metrics>,
+        spans: Spans,
     ) -> Self {
         Self {
             application,
@@ -67,6 +71,7 @@ impl Api {
             proxies: Vec::new(),
             stopping: AtomicBool::new(false),
             metrics,
+            spans,
             recent_backlog: RecentBacklog::default(),
         }
     }

@@ -8,6 +8,7 @@ mod outgoing;
 mod settings;
 mod system;
 mod telemetry;
+mod traces;
 mod wiring;
 
 use clap::Parser;

@@ -39,12 +39,15 @@ pub struct Settings {
     pub audit: Audit,
     pub limits: Limits,
     pub log: Log,
+    pub telemetry: Telemetry,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// Of a listener for health and metrics only; empty for none.
+    pub health_listen: String,
     pub role: Role,
     /// Threads that answer HTTP.
     pub threads: usize,
@@ -267,6 +270,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that may wait for the store, to write or to look something up.
     pub waiting: usize,
+    /// Tasks that may wait; nought for any number.
+    pub queue_depth: u64,
 }
 
 impl Limits {
@@ -302,6 +307,15 @@ pub enum LogFormat {
     Json,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Telemetry {
+    /// The base URL of a collector of traces; empty for none.
+    pub otlp_endpoint: String,
+    /// Of the traces that begin here.
+    pub sample_ratio: f64,
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -310,6 +324,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            health_listen: String::new(),
             role: Role::All,
             threads: cores(),
             grace: Duration::from_secs(25),
@@ -465,6 +480,7 @@ impl Default for Limits {
             stall_time: Duration::from_secs(30),
             connections: 16_384,
             waiting: 4_096,
+            queue_depth: 1_000_000,
             event_listeners: 256,
         }
     }
@@ -475,6 +491,15 @@ impl Default for Log {
         Self {
             format: LogFormat::Auto,
             level: "info,actix_server=warn".to_owned(),
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: String::new(),
+            sample_ratio: 1.0,
         }
     }
 }
@@ -556,10 +581,21 @@ impl Settings {
         if self.webhooks.timeout < Duration::from_millis(100) {
             return bad("webhooks.timeout", "must be at least 100ms");
         }
+        if !(0.0..=1.0).contains(&self.telemetry.sample_ratio) {
+            return bad("telemetry.sample_ratio", "must be from 0 to 1");
+        }
+        self.telemetry.traces_endpoint()?;
+        self.health_listen()?;
         self.retry_by_kind()?;
         self.trusted_proxies()?;
         self.partner_key_workspaces()?;
         self.auth.jwt.check()
+    }
+
+    pub fn health_listen(&self) -> Result<Option<SocketAddr>, SettingsError> {
+        let text = Some(&self.server.health_listen).filter(|text| !text.is_empty());
+        let address = text.map(|text| text.parse()).transpose();
+        address.map_err(|_| bad("server.health_listen", "must be an address and a port"))
     }
 
     pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, SettingsError> {
@@ -588,6 +624,31 @@ impl Settings {
             .collect::<Result<_, SettingsError>>()?;
         all.extend(given);
         Ok(all)
+    }
+}
+
+impl Telemetry {
+    /// Where traces are sent, if anywhere: the path is the protocol's.
+    pub fn traces_endpoint(&self) -> Result<Option<String>, SettingsError> {
+        if self.otlp_endpoint.is_empty() {
+            return Ok(None);
+        }
+        let is_base = |url: &Url| {
+            let (named, other) = (url.has_host(), url.query().is_some() || url.fragment().is_some());
+            ["http", "https"].contains(&url.scheme()) && named && !other
+        };
+        // A secret here would be printed with the settings.
+        let is_open = |url: &Url| url.username().is_empty() && url.password().is_none();
+        match Url::parse(&self.otlp_endpoint) {
+            Ok(url) if is_base(&url) && is_open(&url) => {
+                let base = url.as_str().trim_end_matches('/');
+                Ok(Some(format!("{base}/v1/traces")))
+            }
+            Ok(_) | Err(_) => Err(bad(
+                "telemetry.otlp_endpoint",
+                "must be http://HOST:PORT or https://HOST:PORT, without credentials",
+            )),
+        }
     }
 }
 
@@ -679,6 +740,7 @@ mod tests {
             ("worker.concurrency = \"many\"", "worker.concurrency"),
             ("worker.concurrency = 0", "worker.concurrency"),
             ("server.listen = \"nowhere\"", "server.listen"),
+            ("server.health_listen = \"here\"", "server.health_listen"),
             ("server.role = \"both\"", "server.role"),
             ("server.trusted_proxies = \"here\"", "server.trusted_proxies"),
             ("auth.jwt.hs256_secret = \"short\"", "auth.jwt.hs256_secret"),
@@ -693,6 +755,19 @@ mod tests {
                 "jobs.partner_key_workspaces",
             ),
             ("limits.failed_logins_burst = -1", "limits.failed_logins_burst"),
+            (
+                "telemetry.otlp_endpoint = \"collector\"",
+                "telemetry.otlp_endpoint",
+            ),
+            (
+                "telemetry.otlp_endpoint = \"grpc://x\"",
+                "telemetry.otlp_endpoint",
+            ),
+            (
+                "telemetry.otlp_endpoint = \"http://me:secret@x\"",
+                "telemetry.otlp_endpoint",
+            ),
+            ("telemetry.sample_ratio = 1.5", "telemetry.sample_ratio"),
             ("tasks.retry_by_kind.tea.attempts = 3", "tasks.retry_by_kind.tea"),
         ] {
             let refusal = refusal(toml);

@@ -3,8 +3,9 @@
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
 use crate::outgoing::HttpSender;
-use crate::settings::{self, Jwt, Role, Settings, Webhooks};
+use crate::settings::{self, Jwt, Role, Server, Settings, Webhooks};
 use crate::system::{self, SystemClock, SystemIds};
+use crate::traces::{Spans, Traces};
 use crate::{bootstrap, telemetry};
 use actix_web::web::Data;
 use anyhow::{Context, bail};
@@ -33,12 +34,16 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 
 /// Runs until told to stop, then stops within the grace time.
 pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    telemetry::start(&settings.log)?;
+    let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
+    let traces = Traces::open(&settings.telemetry, ids.id())?;
+    telemetry::start(&settings.log, traces.as_ref())?;
+    let spans = Spans {
+        traced: traces.is_some(),
+    };
     fit_connections(&mut settings.limits.connections);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new(clock.now())?);
     let (store, queue) = open(&settings, Arc::clone(&metrics) as _).await?;
-    let ids: Arc<dyn IdGenerator> = Arc::new(SystemIds);
     let rules = caretrack_application::Settings {
         open_profiles: settings.registry.open_profiles,
         clock: settings.clock.mode.into(),
@@ -49,6 +54,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         failed_logins: settings.limits.failed_logins(),
         noted_refusals: settings.limits.audited_refusals,
         passwords_at_once: (settings.server.threads / 2).max(1),
+        queue_depth: Some(settings.limits.queue_depth).filter(|depth| *depth > 0),
         listeners: settings.limits.event_listeners,
         allow_private_webhooks: settings.webhooks.allow_private,
     };
@@ -58,7 +64,8 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         settings::MatchEngine::None => Arc::new(NoMatchEngine),
         settings::MatchEngine::External => Arc::new(ExternalMatchEngine),
     });
-    let application = Arc::new(application.observed_by(Arc::clone(&metrics) as _));
+    let application = application.observed_by(Arc::clone(&metrics) as _);
+    let application = Arc::new(application.traced_by(Arc::new(spans)));
     application.start_clock().await?;
     if settings.clock.mode == settings::ClockMode::Manual {
         tracing::warn!("the clock can be moved: for tests only");
@@ -81,20 +88,41 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(Arc::new(worker).run(stopping))
     });
     let counting = tokio::spawn(count_refusals(Arc::clone(&application)));
-    let api = Api::new(Arc::clone(&application), settings.limits.clone(), ids, metrics);
+    if does(Role::Api) {
+        let application = Arc::clone(&application);
+        tokio::spawn(async move { application.watch_queue_depth().await });
+    }
+    let api = Api::new(
+        Arc::clone(&application),
+        settings.limits.clone(),
+        ids,
+        metrics,
+        spans,
+    );
     let api = Data::new(api.behind(settings.trusted_proxies()?));
-    let server = if does(Role::Api) {
-        let listen = settings.server.listen;
-        let (server, addresses) = http::serve(api.clone(), listen, settings.server.threads, grace)
+    let mut servers = Vec::new();
+    let mut listen = |routes, listen, threads, what| {
+        let (server, addresses) = http::serve(api.clone(), routes, listen, threads, grace)
             .with_context(|| format!("cannot listen on {listen}"))?;
         for address in addresses {
-            tracing::info!("listening on http://{address}");
+            tracing::info!("{what} on http://{address}");
         }
-        Some((server.handle(), tokio::spawn(server)))
+        servers.push((server.handle(), tokio::spawn(server)));
+        anyhow::Ok(())
+    };
+    if let Some(address) = settings.health_listen()? {
+        listen(http::health_routes, address, 1, "health and metrics")?;
+    }
+    if does(Role::Api) {
+        let Server {
+            listen: address,
+            threads,
+            ..
+        } = settings.server;
+        listen(http::routes, address, threads, "listening")?;
     } else {
         tracing::info!("carrying out tasks");
-        None
-    };
+    }
 
     tokio::select! {
         told = told_to_stop() => told?,
@@ -105,7 +133,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     api.begin_stop();
     stop.send_replace(true);
     let ending = async {
-        if let Some((handle, server)) = server {
+        for (handle, server) in servers.into_iter().rev() {
             handle.stop(true).await;
             server.await??;
         }
@@ -114,6 +142,9 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         }
         counting.abort();
         application.note_counted_refusals().await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
         anyhow::Ok(())
     };
     match tokio::time::timeout(grace, ending).await {
@@ -133,7 +164,7 @@ fn fit_connections(connections: &mut usize) {
 
 /// Brings the schema up to date, and nothing else.
 pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    telemetry::start(&settings.log)?;
+    telemetry::start(&settings.log, None)?;
     if settings.database.url != MEMORY {
         SeaStore::migrate(&settings.database.url).await?;
     }

@@ -3,10 +3,10 @@
 use crate::refusals::Side;
 use crate::{Application, Needed, Unauthenticated, UseCaseError};
 use caretrack_domain::{
-    CredentialKind, Instant, Key, Login, LoginKind, Principal, RequestId, Scope, Scopes, SecretHash,
-    WorkspaceId,
+    Credential, CredentialKind, Instant, Key, Login, LoginKind, Principal, RequestId, Scope, Scopes,
+    SecretHash, TraceParent, WorkspaceId,
 };
-use caretrack_ports::{Author, Claims, TokenError};
+use caretrack_ports::{Author, Claims, StoreError, TokenError};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Attempt<'a> {
     pub accepted: &'a [LoginKind],
     pub peer: IpAddr,
     pub request_id: RequestId,
+    /// Its span, if it is traced.
+    pub trace: Option<TraceParent>,
 }
 
 /// Who calls, in which request.
@@ -45,6 +47,7 @@ pub struct Attempt<'a> {
 pub struct Caller {
     pub who: Arc<Principal>,
     pub request_id: RequestId,
+    pub trace: Option<TraceParent>,
 }
 
 impl Caller {
@@ -126,6 +129,7 @@ impl Application {
         let caller = Caller {
             who,
             request_id: attempt.request_id.clone(),
+            trace: attempt.trace,
         };
         match admitted {
             Ok(()) => Ok(caller),
@@ -175,17 +179,12 @@ impl Application {
             return Ok(None);
         }
         let secret = hash(key);
+        let load = async || {
+            let found = self.owner(&secret, CredentialKind::ApiKey).await?;
+            Ok(found.and_then(|found| found.principal()).map(Arc::new))
+        };
         let now = self.system_now();
-        if let Some(who) = self.principals.find(&secret, now) {
-            return Ok(Some(who));
-        }
-        let epoch = self.principals.epoch();
-        let found = self.owner(&secret, CredentialKind::ApiKey).await?;
-        let who = found.and_then(|found| found.principal()).map(Arc::new);
-        if let Some(who) = &who {
-            self.principals.keep(epoch, secret, Arc::clone(who), now);
-        }
-        Ok(who)
+        Ok(self.principals.find_or_load(&secret, now, load).await?)
     }
 
     /// The credential of that kind whose secret has that hash.
@@ -193,7 +192,7 @@ impl Application {
         &self,
         secret: &SecretHash,
         kind: CredentialKind,
-    ) -> Result<Option<caretrack_domain::Credential>, UseCaseError> {
+    ) -> Result<Option<Credential>, StoreError> {
         let found = self.store.find_credential_by_secret(secret).await?;
         // The look-up may have compared less than all of it, in whatever time that took.
         let is_whole = |stored: &SecretHash| bool::from(stored.0.ct_eq(&secret.0));
@@ -228,17 +227,12 @@ impl Application {
         let Ok(key) = Key::parse(text) else {
             return Ok(None);
         };
+        let load = async || {
+            let found = self.store.find_workspace_by_key(&key).await?;
+            Ok(found.map(|workspace| workspace.id))
+        };
         let now = self.system_now();
-        if let Some(id) = self.workspace_keys.find(&key, now) {
-            return Ok(Some(id));
-        }
-        let epoch = self.workspace_keys.epoch();
-        let found = self.store.find_workspace_by_key(&key).await?;
-        let id = found.map(|workspace| workspace.id);
-        if let Some(id) = id {
-            self.workspace_keys.keep(epoch, key, id, now);
-        }
-        Ok(id)
+        Ok(self.workspace_keys.find_or_load(&key, now, load).await?)
     }
 
     /// Whether a partner key is there if the caller's workspace demands one beside a token.
@@ -284,17 +278,14 @@ impl Application {
             return Ok(false);
         }
         let secret = hash(key);
-        let now = self.system_now();
-        if let Some(owner) = self.partner_keys.find(&secret, now) {
-            return Ok(owner == workspace);
-        }
-        let epoch = self.partner_keys.epoch();
-        let found = self.owner(&secret, CredentialKind::PartnerKey).await?;
-        let Some(found) = found.filter(|found| found.revoked_at.is_none()) else {
-            return Ok(false);
+        let load = async || {
+            let found = self.owner(&secret, CredentialKind::PartnerKey).await?;
+            let good = found.filter(|found| found.revoked_at.is_none());
+            Ok(good.map(|found| found.workspace))
         };
-        self.partner_keys.keep(epoch, secret, found.workspace, now);
-        Ok(found.workspace == workspace)
+        let now = self.system_now();
+        let owner = self.partner_keys.find_or_load(&secret, now, load).await?;
+        Ok(owner == Some(workspace))
     }
 
     /// Credentials that were read a moment ago are read again.

@@ -106,15 +106,8 @@ impl Application {
     }
 
     async fn client(&self, id: CredentialId, now: Instant) -> Result<Option<Arc<Credential>>, UseCaseError> {
-        if let Some(client) = self.clients.stored.find(&id, now) {
-            return Ok(Some(client));
-        }
-        let epoch = self.clients.stored.epoch();
-        let Some(client) = self.store.find_client(id).await?.map(Arc::new) else {
-            return Ok(None);
-        };
-        self.clients.stored.keep(epoch, id, Arc::clone(&client), now);
-        Ok(Some(client))
+        let load = async || Ok(self.store.find_client(id).await?.map(Arc::new));
+        Ok(self.clients.stored.find_or_load(&id, now, load).await?)
     }
 
     /// Takes as long whether there is a hash or not.

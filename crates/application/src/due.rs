@@ -36,6 +36,8 @@ impl Application {
         let mut changes = Changes::by(author, Admission::Continuing);
         let after = match found.due(now) {
             None => found.revised(),
+            // There is a task of it that has not begun: there need not be two.
+            Some(due) if self.is_waiting(found, due).await? => found.handed_over(due, now),
             Some(due) => {
                 let kind = match due {
                     Due::Stop => TaskKind::PatientStop,
@@ -43,10 +45,22 @@ impl Application {
                     Due::Anonymisation => TaskKind::PatientAnonymise,
                 };
                 changes.insert_task(self.patient_task(kind, found, None, now, now));
-                found.handed_over(now)
+                found.handed_over(due, now)
             }
         };
         changes.keep_registration(Some(found), after);
         self.store.commit(changes).await.map(drop)
+    }
+
+    async fn is_waiting(&self, found: &Registration, due: Due) -> Result<bool, StoreError> {
+        if found
+            .handed_over
+            .is_none_or(|(handed_over, _)| handed_over != due)
+        {
+            return Ok(false);
+        }
+        let lane = Registration::ordering_key(found.wmda_id).0;
+        let waiting = self.store.count_in_lanes(found.workspace, &lane, 1).await?;
+        Ok(waiting > 0)
     }
 }

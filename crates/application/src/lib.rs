@@ -11,9 +11,11 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod credentials;
+mod depth;
 mod due;
 mod error;
 mod feed;
+mod health;
 mod idempotency;
 mod limits;
 mod notices;
@@ -45,6 +47,7 @@ pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{CredentialDraft, MadeCredential};
 pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use feed::{Heard, Listening};
+pub use health::{Check, Health};
 pub use idempotency::{Asker, Keeping, Keyed};
 pub use limits::Rate;
 pub use notices::event_data;
@@ -62,11 +65,13 @@ use caretrack_domain::{
 };
 use caretrack_ports::{
     Clock, IdGenerator, MatchEngine, NoMatchEngine, Observer, PasswordHasher, Store, StoreError, TaskQueue,
-    TokenVerifier, Unobserved,
+    TokenVerifier, Tracer, Unobserved, Untraced,
 };
 use clients::Clients;
 use clock::Lead;
+use depth::Depth;
 use feed::Feed;
+use health::Vitals;
 use idempotency::Turns;
 use limits::Limits;
 use observed::ObservedStore;
@@ -95,6 +100,8 @@ pub struct Settings {
     pub noted_refusals: u32,
     /// Passwords that are judged at the same time.
     pub passwords_at_once: usize,
+    /// Tasks that may wait, of all workspaces; none for any number.
+    pub queue_depth: Option<u64>,
     /// How many may listen to events.
     pub listeners: usize,
     /// Whether webhooks may lead to private addresses, and without TLS.
@@ -113,6 +120,7 @@ impl Default for Settings {
             failed_logins: None,
             noted_refusals: 60,
             passwords_at_once: 1,
+            queue_depth: None,
             listeners: 256,
             allow_private_webhooks: false,
         }
@@ -152,6 +160,7 @@ pub struct Application {
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
     turns: Turns,
+    vitals: Vitals,
 }
 
 impl Application {
@@ -167,6 +176,8 @@ impl Application {
         let store = ObservedStore {
             inner: store,
             observer: Arc::new(Unobserved),
+            tracer: Arc::new(Untraced),
+            depth: Depth::limited_to(settings.queue_depth),
         };
         Self {
             clients: Clients::new(ids.secret(), settings.passwords_at_once),
@@ -191,6 +202,7 @@ impl Application {
             loads: Recent::default(),
             ended_tasks: Recent::default(),
             turns: Turns::default(),
+            vitals: Vitals::default(),
         }
     }
 
@@ -206,9 +218,10 @@ impl Application {
         self
     }
 
-    /// Whether the store can be read and has the schema needed.
-    pub async fn check(&self) -> Result<(), StoreError> {
-        self.store.check().await
+    /// With somebody who follows requests through attempts.
+    pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.store.tracer = tracer;
+        self
     }
 
     /// An id for a record whose caller leaves it to the server.
@@ -218,14 +231,10 @@ impl Application {
 
     /// When a new task of that kind will be done; the load behind it may be a second old.
     async fn eta(&self, workspace: WorkspaceId, kind: TaskKind, now: Instant) -> Result<Instant, StoreError> {
-        let read_at = self.system_now();
-        if let Some(load) = self.loads.find(&(workspace, kind), read_at) {
-            return Ok(load.eta(now));
-        }
-        let epoch = self.loads.epoch();
-        let load = self.store.queue_load(workspace, kind, now).await?;
-        self.loads.keep(epoch, (workspace, kind), load, read_at);
-        Ok(load.eta(now))
+        let of = (workspace, kind);
+        let load = async || self.store.queue_load(workspace, kind, now).await.map(Some);
+        let load = self.loads.find_or_load(&of, self.system_now(), load).await?;
+        Ok(load.map_or(now, |load| load.eta(now)))
     }
 
     fn retry_policy(&self, kind: TaskKind) -> &RetryPolicy {

@@ -122,6 +122,7 @@ impl Application {
                 ordering_key: Some(webhook.ordering_key(&subject(&entry.event).1)),
                 submitted_by: None,
                 request_id: RequestId::generated(self.ids.id()),
+                trace: None,
                 accepted_at: author.at,
                 due_at: None,
                 eta: self.eta(webhook.workspace, TaskKind::WebhookDeliver, now).await?,

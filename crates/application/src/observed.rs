@@ -1,13 +1,17 @@
-//! The store, with somebody who counts what is committed to it.
+//! The store, with somebody who counts what is committed to it, and a limit to what may wait.
 
+use crate::depth::Depth;
 use caretrack_domain::TaskStatus;
-use caretrack_ports::{Changes, Committed, Ending, Observed, Observer, Store, StoreError};
+use caretrack_ports::{Changes, Committed, Ending, Observed, Observer, Store, StoreError, Tracer};
 use std::ops::Deref;
 use std::sync::Arc;
+use tracing::Instrument;
 
 pub(crate) struct ObservedStore {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) tracer: Arc<dyn Tracer>,
+    pub(crate) depth: Depth,
 }
 
 impl Deref for ObservedStore {
@@ -21,8 +25,11 @@ impl Deref for ObservedStore {
 impl ObservedStore {
     /// Goes before the store's own, so that no commit of a use case is missed.
     pub(crate) async fn commit(&self, changes: Changes) -> Result<Committed, StoreError> {
+        let reserved = self.depth.reserve(&changes)?;
         let happens = happens(&changes);
-        let committed = self.inner.commit(changes).await?;
+        let span = self.tracer.commit();
+        let committed = self.inner.commit(changes).instrument(span).await?;
+        reserved.keep();
         for what in happens {
             self.observer.observe(what);
         }

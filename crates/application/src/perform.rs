@@ -248,7 +248,7 @@ impl Application {
         Ok(found)
     }
 
-    fn observe(&self, what: Observed) {
+    pub(crate) fn observe(&self, what: Observed) {
         self.store.observer.observe(what);
     }
 

@@ -72,7 +72,13 @@ impl Application {
             let mut changes = Changes::by(caller.author(now), Admission::New);
             changes.audit("patient.register", text(wmda_id), AuditOutcome::Done);
             let person = self
-                .person_for(&mut changes, caller.who.workspace, None, patient_id, now)
+                .person_for(
+                    &mut changes,
+                    caller.who.workspace,
+                    (wmda_id, None),
+                    patient_id,
+                    now,
+                )
                 .await?;
             let (registration, entry) = Registration::new(
                 (wmda_id, caller.who.workspace, person),
@@ -120,7 +126,13 @@ impl Application {
         if after.patient_id != before.patient_id {
             let patient_id = after.patient_id.clone();
             after.patient = self
-                .person_for(&mut changes, before.workspace, Some(&before), patient_id, now)
+                .person_for(
+                    &mut changes,
+                    before.workspace,
+                    (wmda_id, Some(&before)),
+                    patient_id,
+                    now,
+                )
                 .await?;
         }
         if refreshes {

@@ -178,6 +178,7 @@ impl Application {
             ordering_key: None,
             submitted_by: Some(caller.who.actor()),
             request_id: caller.request_id.clone(),
+            trace: caller.trace,
             accepted_at: now,
             due_at: None,
             eta,

@@ -273,12 +273,23 @@ impl Application {
             kind,
             source: None,
             patient: Some(registration.patient),
-            ordering_key: Some(Registration::ordering_key(registration.wmda_id)),
+            ordering_key: Some(match kind {
+                TaskKind::PatientStop | TaskKind::PatientAnonymise => {
+                    Registration::lane_of_time(registration.wmda_id)
+                }
+                TaskKind::RegistryWrite
+                | TaskKind::WebhookDeliver
+                | TaskKind::SearchRun
+                | TaskKind::SearchRefresh
+                | TaskKind::SearchRefreshDaily
+                | TaskKind::SearchTimeout => Registration::ordering_key(registration.wmda_id),
+            }),
             submitted_by: caller.map(|caller| caller.who.actor()),
             request_id: match caller {
                 Some(caller) => caller.request_id.clone(),
                 None => RequestId::generated(id),
             },
+            trace: caller.and_then(|caller| caller.trace),
             accepted_at: now,
             due_at: None,
             eta,
@@ -312,6 +323,7 @@ impl Application {
             ordering_key: None,
             submitted_by: None,
             request_id: RequestId::generated(id),
+            trace: None,
             accepted_at: now,
             due_at: Some(due_at),
             eta: due_at,

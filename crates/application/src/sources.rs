@@ -102,12 +102,9 @@ impl Application {
     ) -> Result<Result<Missing, Refusal>, StoreError> {
         let (source, of) = (&order.key.source, &order.key.of);
         let name = (workspace, source.clone(), of.clone());
-        if self.known_types.find(&name, self.system_now()).is_some() {
-            return Ok(Ok(Missing::default()));
-        }
-        let epoch = self.known_types.epoch();
-        if self.store.find_definition(workspace, source, of).await?.is_some() {
-            self.known_types.keep(epoch, name, (), self.system_now());
+        let load = async || Ok(self.store.find_definition(workspace, source, of).await?.map(drop));
+        let known = self.known_types.find_or_load(&name, self.system_now(), load);
+        if known.await?.is_some() {
             return Ok(Ok(Missing::default()));
         }
         let no_source_there = self.store.find_source(workspace, source).await?.is_none();

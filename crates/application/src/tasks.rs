@@ -113,6 +113,7 @@ impl Application {
             id: TaskId(self.ids.id()),
             submitted_by: Some(caller.who.actor()),
             request_id: caller.request_id.clone(),
+            trace: caller.trace,
             accepted_at: now,
             due_at: None,
             eta: self.eta(workspace, broken.facts().kind, now).await?,

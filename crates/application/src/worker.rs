@@ -4,15 +4,17 @@
 //! Many tasks are in flight at once, but only a few decide at the same time: the others wait for their commit,
 //! which the store puts together with those of their neighbours.
 
+mod leases;
+
 use crate::Application;
 use crate::notices::Seen;
 use crate::perform::{patience, token_of};
 use caretrack_domain::{Instant, Lease, LeaseToken, TaskId, TaskKind, WorkspaceId};
-use caretrack_ports::{Claim, ClaimedTask, Retention, WebhookSender};
+use caretrack_ports::{Claim, ClaimedTask, Observed, Retention, WebhookSender};
 use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable, Shared, join_all};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -57,6 +59,15 @@ struct Flight {
     workspace: WorkspaceId,
     token: LeaseToken,
     abort: AbortHandle,
+    lost: Arc<AtomicBool>,
+}
+
+impl Flight {
+    /// The task is no longer ours: whatever is being done for it is in vain.
+    fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.abort.abort();
+    }
 }
 
 pub struct Worker {
@@ -75,12 +86,22 @@ struct Landing {
     worker: Arc<Worker>,
     id: TaskId,
     token: LeaseToken,
-    is_delivery: bool,
+    kind: TaskKind,
+    lost: Arc<AtomicBool>,
+}
+
+impl Landing {
+    /// It was stopped on its way. One that finds by itself that it is lost says so itself, and is not stopped.
+    fn stopped(&self) {
+        if self.lost.load(Ordering::Relaxed) {
+            self.worker.application.observe(Observed::LeaseLost(self.kind));
+        }
+    }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        if self.is_delivery {
+        if is_delivery(self.kind) {
             self.worker.deliveries.fetch_sub(1, Ordering::Relaxed);
         }
         let mut flights = self.worker.flights();
@@ -154,6 +175,7 @@ impl Worker {
         let mut clock_moves = self.application.clock_moves();
         let mut look_at = tokio::time::Instant::now();
         while stopped.clone().now_or_never().is_none() {
+            self.application.vitals.beat(self.settings.lease);
             let room = self
                 .settings
                 .most_in_flight()
@@ -168,6 +190,7 @@ impl Worker {
             if !has_room {
                 tokio::select! {
                     () = self.landed.notified() => {}
+                    () = tokio::time::sleep(Self::LONGEST_WAIT) => {}
                     () = stopped.clone() => {}
                 }
                 continue;
@@ -286,33 +309,39 @@ impl Worker {
             return;
         };
         let (id, workspace) = (claimed.task.id(), claimed.task.facts().workspace);
-        let is_delivery = claimed.task.facts().kind == TaskKind::WebhookDeliver;
-        let request_id = claimed.task.facts().request_id.as_str();
-        let span = tracing::info_span!("task", task.id = %id, request.id = request_id);
+        let kind = claimed.task.facts().kind;
+        let span = self.application.store.tracer.attempt(&claimed.task);
         let (abort, registration) = AbortHandle::new_pair();
+        let lost = Arc::new(AtomicBool::new(false));
         let flight = Flight {
             workspace,
             token,
             abort,
+            lost: Arc::clone(&lost),
         };
-        self.flights().insert(id, flight);
+        // That it is here again says that an earlier lease is gone.
+        if let Some(earlier) = self.flights().insert(id, flight) {
+            earlier.lose();
+        }
         let landing = Landing {
             worker: Arc::clone(self),
             id,
             token,
-            is_delivery,
+            kind,
+            lost,
         };
-        if is_delivery {
+        if is_delivery(kind) {
             self.deliveries.fetch_add(1, Ordering::Relaxed);
         }
         let flight = async move {
-            landing
-                .worker
-                .application
-                .perform(claimed, &landing.worker.permits, landing.worker.sender.as_deref())
-                .await;
+            let worker = &landing.worker;
+            let sender = worker.sender.as_deref();
+            let performing = worker.application.perform(claimed, &worker.permits, sender);
+            if Abortable::new(performing, registration).await.is_err() {
+                landing.stopped();
+            }
         };
-        tokio::spawn(Abortable::new(flight, registration).instrument(span));
+        tokio::spawn(flight.instrument(span));
     }
 
     /// Waits for the flights to end; gives back those that do not.
@@ -333,49 +362,6 @@ impl Worker {
         });
         if timeout(Self::FAREWELL, join_all(given_back)).await.is_err() {
             tracing::warn!("not everything could be given back; the leases will run out");
-        }
-    }
-
-    async fn keep_leases(&self) {
-        let mut ticks = ticks(self.settings.lease / 3);
-        loop {
-            ticks.tick().await;
-            let held: Vec<_> = self
-                .flights()
-                .iter()
-                .map(|(id, flight)| (*id, flight.token))
-                .collect();
-            if held.is_empty() {
-                continue;
-            }
-            let until = self.application.system_now() + self.settings.term();
-            match self.application.queue.renew(held.clone(), until).await {
-                Ok(kept) => self.drop_lost(&held, &kept),
-                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
-            }
-        }
-    }
-
-    /// Stops work on tasks that are no longer ours; most of them have just ended.
-    fn drop_lost(&self, held: &[(TaskId, LeaseToken)], kept: &[TaskId]) {
-        let kept: HashSet<_> = kept.iter().collect();
-        let flights = self.flights();
-        for (id, token) in held.iter().filter(|(id, _)| !kept.contains(id)) {
-            if let Some(flight) = flights.get(id).filter(|flight| flight.token == *token) {
-                tracing::debug!(task.id = %id, "the task is no longer ours");
-                flight.abort.abort();
-            }
-        }
-    }
-
-    async fn reap(&self) {
-        let mut ticks = ticks(self.settings.reap_every);
-        loop {
-            ticks.tick().await;
-            let held_here = |id| self.flights().contains_key(&id);
-            if let Err(error) = self.application.reap(held_here, Self::REAPED_AT_ONCE).await {
-                tracing::warn!(%error, "expired leases could not be looked for");
-            }
         }
     }
 
@@ -488,6 +474,10 @@ impl Worker {
         // Every change is one call, so a poisoned lock still guards sound data.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_delivery(kind: TaskKind) -> bool {
+    kind == TaskKind::WebhookDeliver
 }
 
 /// Regular, but never hurrying to make up for a stall.

@@ -48,16 +48,9 @@ impl Application {
 
     /// A workspace with its options, which may be a second old.
     pub(crate) async fn workspace(&self, id: WorkspaceId) -> Result<Option<Arc<Workspace>>, StoreError> {
+        let load = async || Ok(self.store.find_workspace(id).await?.map(Arc::new));
         let now = self.system_now();
-        if let Some(workspace) = self.workspaces.find(&id, now) {
-            return Ok(Some(workspace));
-        }
-        let epoch = self.workspaces.epoch();
-        let Some(workspace) = self.store.find_workspace(id).await?.map(Arc::new) else {
-            return Ok(None);
-        };
-        self.workspaces.keep(epoch, id, Arc::clone(&workspace), now);
-        Ok(Some(workspace))
+        self.workspaces.find_or_load(&id, now, load).await
     }
 
     /// The caller's own.

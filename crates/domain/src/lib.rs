@@ -26,6 +26,7 @@ mod search;
 mod search_results;
 mod search_status;
 mod task;
+mod trace;
 mod webhook;
 mod workspace;
 
@@ -73,6 +74,7 @@ pub use task::{
     RefusedTaskCommand, RetryPolicy, Settled, Tally, Target, TargetKind, Task, TaskCommand, TaskCommandKind,
     TaskEffect, TaskFacts, TaskKind, TaskState, TaskStatus, TaskTransition,
 };
+pub use trace::TraceParent;
 pub use webhook::{SigningSecret, Webhook, WebhookUrl, is_public};
 pub use workspace::{Workspace, WorkspaceOptions};
 

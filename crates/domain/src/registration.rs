@@ -43,20 +43,31 @@ pub struct Registration {
     /// When the status last changed; history never goes back behind it.
     pub changed_at: Instant,
     pub counter_started_at: Instant,
-    /// The last retrieval of the patient or of results.
+    /// The last retrieval of the patient or of results; lists are in its order, so it is no finer than it is shown.
     pub viewed_at: Instant,
     /// When it was stopped, while it is.
     pub stopped_at: Option<Instant>,
     /// When the searches are next refreshed, while that is done automatically.
     pub refresh_at: Option<Instant>,
-    /// When a task was made of what was due, unless something has changed since.
-    pub handed_over_at: Option<Instant>,
+    /// What was due and when a task was made of it, unless something has changed since.
+    pub handed_over: Option<(Due, Instant)>,
     /// Counted up by every change; the fence of the next one.
     pub revision: i64,
 }
 
 /// What time brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::EnumIter,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Due {
     Stop,
     Refresh,
@@ -138,10 +149,10 @@ impl Registration {
             registered_at: now,
             changed_at: now,
             counter_started_at: now,
-            viewed_at: now,
+            viewed_at: as_shown(now),
             stopped_at: None,
             refresh_at: None,
-            handed_over_at: None,
+            handed_over: None,
             revision: 0,
         };
         let entry = registration.entry(None, status, None, now, by);
@@ -151,6 +162,11 @@ impl Registration {
     /// Tasks about it run one at a time.
     pub fn ordering_key(wmda_id: WmdaId) -> OrderingKey {
         OrderingKey(format!("patient/{}", wmda_id.number()))
+    }
+
+    /// What time brings does not wait behind other work.
+    pub fn lane_of_time(wmda_id: WmdaId) -> OrderingKey {
+        OrderingKey(format!("patient/{}/time", wmda_id.number()))
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -181,17 +197,19 @@ impl Registration {
         dues.filter(|(_, at)| *at <= now).map(|(due, _)| due).next()
     }
 
-    /// When something is due next, if nothing happens until then.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.dues().into_iter().flatten().map(|(_, at)| at).min()
+    /// What is due next, if nothing happens until then.
+    pub fn next_due(&self) -> Option<(Due, Instant)> {
+        self.dues().into_iter().flatten().min_by_key(|(_, at)| *at)
     }
 
     /// When it is to be looked at for what may be due. If nothing came of a task that was to do it, somebody looks again.
     pub fn look_at(&self) -> Option<Instant> {
-        match self.handed_over_at {
-            Some(at) => Some(at + Self::SECOND_LOOK),
-            None => self.next_due(),
-        }
+        let dues = self.dues().into_iter().flatten();
+        let looks = dues.map(|(due, at)| match self.handed_over {
+            Some((handed_over, then)) if handed_over == due => then + Self::SECOND_LOOK,
+            Some(_) | None => at,
+        });
+        looks.min()
     }
 
     /// In the order in which they go if several are due.
@@ -307,16 +325,16 @@ impl Registration {
     /// Changed, be it that nothing of it is seen: a search was started, or what seemed due is not.
     pub fn revised(&self) -> Self {
         Self {
-            handed_over_at: None,
+            handed_over: None,
             revision: self.revision + 1,
             ..self.clone()
         }
     }
 
     /// There is a task now that does what is due.
-    pub fn handed_over(&self, now: Instant) -> Self {
+    pub fn handed_over(&self, due: Due, now: Instant) -> Self {
         Self {
-            handed_over_at: Some(now),
+            handed_over: Some((due, now)),
             ..self.revised()
         }
     }
@@ -324,7 +342,7 @@ impl Registration {
     /// Retrieved at `now`.
     pub fn viewed(&self, now: Instant) -> Self {
         Self {
-            viewed_at: now.max(self.viewed_at),
+            viewed_at: as_shown(now).max(self.viewed_at),
             counter_started_at: if self.is_stopped() {
                 self.counter_started_at
             } else {
@@ -365,6 +383,11 @@ impl Registration {
             by: by.to_owned(),
         }
     }
+}
+
+/// To the millisecond.
+fn as_shown(at: Instant) -> Instant {
+    at.truncate_to_millisecond()
 }
 
 #[cfg(test)]

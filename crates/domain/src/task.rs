@@ -21,7 +21,7 @@ pub use retry::{NextStep, RetryPolicy};
 
 use crate::{
     Actor, Fingerprint, Instant, Key, LeaseToken, OrderingKey, PatientId, Refusal, RequestId, TaskId,
-    WorkerId, WorkspaceId,
+    TraceParent, WorkerId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,8 @@ pub struct TaskFacts {
     /// Who asked for it; none for work that Caretrack gives itself.
     pub submitted_by: Option<Actor>,
     pub request_id: RequestId,
+    /// The span of the request, which attempts continue; none where nobody traces.
+    pub trace: Option<TraceParent>,
     pub accepted_at: Instant,
     /// Not to be started before.
     pub due_at: Option<Instant>,

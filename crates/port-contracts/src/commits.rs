@@ -10,7 +10,7 @@ use crate::world::{World, assert_conflict, transition};
 use caretrack_domain::{
     AuditOutcome, CredentialId, Definition, Fence, NewTask, Source, StoredResource, Task, TaskCommand,
 };
-use caretrack_ports::{Changes, Pause, Place, StoreError};
+use caretrack_ports::{Changes, Pause, Place, Schema, StoreError};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -354,5 +354,6 @@ async fn an_empty_commit_succeeds(world: World) -> Outcome {
 
 /// An opened store can be read and has the schema that is needed.
 async fn the_store_is_ready(world: World) -> Outcome {
-    world.check().await
+    assert_eq!(world.check().await?, Schema::Current);
+    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::world::{World, ids, transition};
 use caretrack_domain::{
     Actor, CredentialId, Failure, Fence, NewTask, Operation, OrderingKey, PatientId, Problem, Receipt,
     Refusal, RefusalKind, RequestId, Rule, Settled, Task, TaskCommand, TaskFacts, TaskState, TaskStatus,
-    TokenSubject,
+    TokenSubject, TraceParent,
 };
 use caretrack_ports::TaskFilter;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ async fn the_facts_of_a_task_come_back(world: World) -> Outcome {
         ordering_key: Some(OrderingKey("é'\"\u{1F9EC} ".to_owned())),
         submitted_by: Some(Actor::Credential(CredentialId(Uuid::from_u128(1 << 127)))),
         request_id: RequestId::parse(&"~".repeat(128)).expect("it is visible ASCII"),
+        trace: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         due_at: Some(at(0) + Duration::MICROSECOND),
         retry_of: Some(task_id(99)),
         fingerprint: Some(fingerprint(0xFF)),

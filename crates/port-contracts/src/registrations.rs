@@ -4,8 +4,8 @@ use crate::fixture::{Contract, Outcome};
 use crate::samples::{OURS, THEIRS, at, changes, patient};
 use crate::world::{World, assert_conflict, assert_duplicate};
 use caretrack_domain::{
-    ChangeReason, Hla, LocalPatientId, Mover, Patient, PatientDetails, PatientId, Registration, SearchStatus,
-    StatusCommand, UserName, WmdaId, WorkspaceId,
+    ChangeReason, Due, Hla, LocalPatientId, Mover, Patient, PatientDetails, PatientId, Registration,
+    SearchStatus, StatusCommand, UserName, WmdaId, WorkspaceId,
 };
 use caretrack_ports::{
     Changes, Committed, PatientRef, PatientRemoval, RegistrationFilter, RegistrationTouch, StoreError,
@@ -124,7 +124,7 @@ async fn a_registration_is_kept_as_written(world: World) -> Outcome {
         reason: Some(ChangeReason::Aut),
         stopped_at: Some(at(3)),
         refresh_at: Some(at(4)),
-        handed_over_at: Some(at(5)),
+        handed_over: Some((Due::Refresh, at(5))),
         changed_at: at(6),
         patient: PatientId(Uuid::from_u128(77)),
         revision: 1,
@@ -372,7 +372,7 @@ async fn what_is_due_is_found_and_workspaces_share(world: World) -> Outcome {
     };
     assert!(is_due(500_008, moment).await?);
     let before = find(&world, 500_008).await;
-    change(&world, &before, before.handed_over(moment)).await?;
+    change(&world, &before, before.handed_over(Due::Stop, moment)).await?;
     assert!(!is_due(500_008, moment).await?);
     assert!(is_due(500_008, moment + Duration::DAY).await?);
     // One that was viewed may be due no more without having been looked at; once it was, it is not.

@@ -45,6 +45,7 @@ pub(crate) fn facts(n: u32, seconds: i64) -> TaskFacts {
         ordering_key: None,
         submitted_by: None,
         request_id: RequestId::generated(Uuid::from_u128(0xD)),
+        trace: None,
         accepted_at: at(seconds),
         due_at: None,
         eta: at(seconds + 1),

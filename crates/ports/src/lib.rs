@@ -12,6 +12,7 @@ mod secrets;
 mod sender;
 mod store;
 mod told;
+mod tracer;
 
 pub use changes::{
     Admission, Author, Changes, Committed, IdempotencyRecord, NewCredential, Parts, PatientWrite, Pause,
@@ -28,12 +29,13 @@ pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifie
 pub use sender::{Notice, SendFault, WebhookSender};
 pub use store::{
     Backlog, ClockRepository, CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository,
-    QueueFigures, Remembered, ResourceRepository, Retention, Store, StoreError, TaskFilter, TaskRepository,
-    WorkspaceRepository,
+    QueueFigures, Remembered, ResourceRepository, Retention, Schema, Store, StoreError, TaskFilter,
+    TaskRepository, WorkspaceRepository,
 };
 pub use told::{
     AuditRepository, AuditTrail, OutboxEntry, OutboxRepository, OutboxSpan, Settled, WebhookRepository,
 };
+pub use tracer::{Tracer, Untraced};
 
 use caretrack_domain::Instant;
 

@@ -50,8 +50,8 @@ pub trait Store:
     /// Applies all of it or nothing. Durable, and seen by every reader, when it returns.
     async fn commit(&self, changes: Changes) -> Result<Committed, StoreError>;
 
-    /// Whether it can be read and has the schema this program needs.
-    async fn check(&self) -> Result<(), StoreError>;
+    /// Whether it can be read, and has the schema this program needs.
+    async fn check(&self) -> Result<Schema, StoreError>;
 
     /// The store's own secret of that name, if it has one yet.
     async fn find_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError>;
@@ -59,6 +59,14 @@ pub trait Store:
     /// Deletes what is past its retention, at most `limit` tasks and as many idempotency keys; answers how
     /// many of either, whichever are more.
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// Whether a store is fit for this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    Current,
+    /// Migrations are missing.
+    Behind,
 }
 
 /// What may go.

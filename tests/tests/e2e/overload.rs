@@ -1,6 +1,6 @@
 //! More than there is room for, and clients that take their time (common.md, "The server"; issue 3, "Overload").
 
-use super::harness::tenant::resource;
+use super::harness::tenant::{ended, pause, resource};
 use super::harness::wait::{LONG, within};
 use super::harness::{Api, Data, Engine, Journey, Launch, Server, journey, until};
 use super::idempotency::Brake;
@@ -16,6 +16,7 @@ pub fn journeys() -> Vec<Journey> {
     const ONE: &[Engine] = &[Engine::Sqlite];
     vec![
         journey!(when_the_store_lags_what_does_not_fit_is_turned_away_at_once),
+        journey!(when_too_much_waits_only_new_work_is_turned_away),
         journey!(a_head_that_does_not_come_is_not_waited_for).on(ONE),
         journey!(a_head_without_end_is_cut_off).on(ONE),
         journey!(a_body_that_does_not_come_is_not_waited_for).on(ONE),
@@ -68,6 +69,60 @@ async fn when_the_store_lags_what_does_not_fit_is_turned_away_at_once(engine: En
         let again = write(n).await;
         assert!(matches!(again.status, 200 | 201), "{}", again.text);
     }
+}
+
+/// "A full queue ... answers 503 at once"; cancelling, finishing and what is done at once go on.
+async fn when_too_much_waits_only_new_work_is_turned_away(engine: Engine) {
+    const DEPTH: usize = 10;
+    let launch = Launch::on(Data::fresh(engine).await).set(&format!("limits.queue_depth={DEPTH}"));
+    let mut server = launch.start().await;
+    let api = server.api();
+    pause(&api, true).await;
+    let later = |api: &Api, id: &str| api.put(&resource(id), json!({"data": {}})).later();
+    let crowd = (0..40).map(|n| later(&api, &format!("patient/{n}")).into_future());
+    let answers = futures::future::join_all(crowd).await;
+    let (taken, turned_away): (Vec<_>, Vec<_>) = answers.into_iter().partition(|a| a.status == 202);
+    assert_eq!(taken.len(), DEPTH);
+    for answer in turned_away {
+        let answer = answer.error(503, "INTERNAL");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    // Nor under a key; and that is not remembered as the key's answer.
+    let keyed = |api: &Api| later(api, "patient/keyed").header("Idempotency-Key", "k");
+    keyed(&api).await.error(503, "INTERNAL");
+    api.put(&resource("patient/now"), json!({"data": {}}))
+        .await
+        .is(201);
+    api.delete(&resource("patient/now"))
+        .later()
+        .await
+        .error(503, "INTERNAL");
+    api.delete(&resource("patient/now")).await.is(200);
+    let cancel = format!("/ops/v1/tasks/{}/cancel", taken[0].task());
+    api.call(reqwest::Method::POST, &cancel).await.is(200);
+    later(&api, "patient/instead").await.is(202);
+    later(&api, "patient/more").await.error(503, "INTERNAL");
+
+    // Whoever starts finds what waits.
+    server.kill().await;
+    server.start_again().await;
+    let api = server.api();
+    let mut found = 0;
+    until("what waits is counted", LONG, async || {
+        let answer = later(&api, &format!("patient/after-{found}")).await;
+        found += 1;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+    pause(&api, false).await;
+    for answer in &taken[1..] {
+        let status = ended(&api, &answer.task()).await["status"].clone();
+        assert_eq!(status, "SUCCESS");
+    }
+    until("there is room again", LONG, async || {
+        (keyed(&api).await.status == 202).then_some(())
+    })
+    .await;
 }
 
 async fn open(server: &Server) -> TcpStream {

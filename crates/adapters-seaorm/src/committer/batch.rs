@@ -1,9 +1,9 @@
 //! One batch within its transaction, from the fences to the claims.
 
-use super::engine::Open;
 use super::sheet::Sheet;
 use super::tables::Texts;
 use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, marks, writes::Writes};
+use crate::engine::Open;
 use crate::error::BatchError;
 use crate::offers::Starting;
 use crate::rows::Found;

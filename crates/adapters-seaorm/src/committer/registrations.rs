@@ -203,6 +203,15 @@ impl Writes {
         *self.counts.entry((workspace, None, status)).or_default() += by;
     }
 
+    /// To be called before the rows are written: what goes leaves its names to others.
+    pub async fn remove(&self, tx: &Tx<'_>) -> Result<(), BatchError> {
+        for run in runs(&self.removed) {
+            let sql = tx.sql("DELETE FROM patients WHERE id IN (");
+            tx.execute(sql.list(run.iter().copied()).push(")")).await?;
+        }
+        Ok(())
+    }
+
     /// To be called when the rows are written.
     pub async fn write(self, tx: &Tx<'_>) -> Result<(), BatchError> {
         self.touch(tx).await?;
@@ -222,10 +231,6 @@ impl Writes {
                      AND d.record_id = search_results.record_id)",
                 );
             tx.execute(sql).await?;
-        }
-        for run in runs(&self.removed) {
-            let sql = tx.sql("DELETE FROM patients WHERE id IN (");
-            tx.execute(sql.list(run.iter().copied()).push(")")).await?;
         }
         self.add_counts(tx).await
     }
@@ -259,8 +264,12 @@ impl Writes {
                 .bind(after.patient.0)
                 .push(" WHERE patient_id = ")
                 .bind(left.map(|left| left.0))
-                .push(" AND ordering_key = ")
-                .bind(Registration::ordering_key(after.wmda_id).0);
+                .push(" AND ordering_key IN (")
+                .list([
+                    Registration::ordering_key(after.wmda_id).0,
+                    Registration::lane_of_time(after.wmda_id).0,
+                ])
+                .push(")");
             tx.execute(sql).await?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use caretrack_domain::{
 };
 use caretrack_ports::{NewCredential, Parts, ResultsWrite};
 use sea_orm::Value;
+use std::collections::BTreeSet;
 
 pub(super) type Rows = Vec<Vec<Value>>;
 
@@ -161,8 +162,10 @@ fn numbers(parts: &Parts) -> Rows {
     let registrations = parts.registrations.iter();
     let registrations = registrations.filter(|write| write.expected.is_none());
     let registrations = registrations.map(|write| write.after.wmda_id);
-    let numbers = patients.chain(registrations);
-    numbers.map(|number| vec![number.number().into()]).collect()
+    // A person that a registration makes has its number.
+    let numbers: BTreeSet<_> = patients.chain(registrations).collect();
+    let rows = numbers.into_iter().map(|number| vec![number.number().into()]);
+    rows.collect()
 }
 
 impl Settled {

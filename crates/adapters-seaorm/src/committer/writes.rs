@@ -147,6 +147,7 @@ impl Writes {
                 tx.execute(sql).await?;
             }
         }
+        self.registrations.remove(tx).await?;
         let operations = std::mem::take(&mut self.operations).into_values();
         self.tables.extend(Table::Operations, operations);
         std::mem::take(&mut self.tables)

@@ -1,6 +1,6 @@
 //! Registrations, their history, searches and results.
 
-use super::{limited, select};
+use super::limited;
 use crate::SeaStore;
 use crate::error::store_error;
 use crate::rows::{bytes, micros, records, registrations as rows};
@@ -225,15 +225,12 @@ impl SearchRepository for SeaStore {
     async fn searches_of(&self, workspace: WorkspaceId, of: &[WmdaId]) -> Result<Vec<Search>, StoreError> {
         let mut found = Vec::new();
         for run in runs(of) {
-            let sql = select(
-                &self.readers,
-                &rows::SEARCH_COLUMNS,
-                "searches WHERE wmda_id IN (",
-            )
-            .list(run.iter().map(|id| id.number()))
-            .push(") AND workspace_id = ")
-            .bind(workspace.0)
-            .push(" ORDER BY started_at DESC, search_id DESC");
+            let sql = self
+                .select(&rows::SEARCH_COLUMNS, "searches WHERE wmda_id IN (")
+                .list(run.iter().map(|id| id.number()))
+                .push(") AND workspace_id = ")
+                .bind(workspace.0)
+                .push(" ORDER BY started_at DESC, search_id DESC");
             found.extend(self.read_all(sql, rows::read_search).await?);
         }
         Ok(found)

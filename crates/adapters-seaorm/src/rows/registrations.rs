@@ -8,7 +8,7 @@ use caretrack_domain::{
 use caretrack_ports::StoreError;
 use sea_orm::{QueryResult, Value};
 
-pub(crate) const COLUMNS: [&str; 19] = [
+pub(crate) const COLUMNS: [&str; 20] = [
     "wmda_id",
     "workspace_id",
     "patient_id",
@@ -22,6 +22,7 @@ pub(crate) const COLUMNS: [&str; 19] = [
     "stopped_at",
     "refresh_at",
     "handed_over_at",
+    "handed_over",
     "look_at",
     "legal_terms",
     "local_id",
@@ -60,7 +61,8 @@ pub(crate) fn values(registration: &Registration) -> Vec<Value> {
         micros(registration.viewed_at).into(),
         registration.stopped_at.map(micros).into(),
         registration.refresh_at.map(micros).into(),
-        registration.handed_over_at.map(micros).into(),
+        registration.handed_over.map(|(_, at)| micros(at)).into(),
+        registration.handed_over.map(|(due, _)| due.to_string()).into(),
         registration.look_at().map(micros).into(),
         registration.legal_terms.into(),
         (registration.patient_id.as_ref())
@@ -89,7 +91,11 @@ pub(crate) fn read(result: &QueryResult) -> Result<Registration, StoreError> {
         viewed_at: row.instant()?,
         stopped_at: row.maybe_instant()?,
         refresh_at: row.maybe_instant()?,
-        handed_over_at: row.maybe_instant()?,
+        handed_over: {
+            let at = row.maybe_instant()?;
+            let due = row.maybe_text(|text| text.parse().ok())?;
+            due.zip(at)
+        },
         legal_terms: {
             // The look is reckoned from the rest.
             row.maybe_instant()?;

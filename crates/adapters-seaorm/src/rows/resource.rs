@@ -78,7 +78,11 @@ fn read_key(row: &mut Row<'_>) -> Result<ResourceKey, StoreError> {
 }
 
 pub(crate) fn read(result: &QueryResult) -> Result<(WorkspaceId, StoredResource), StoreError> {
-    let mut row = Row::new("resources", &COLUMNS, result);
+    decode(result.into())
+}
+
+pub(crate) fn decode(cells: Cells<'_>) -> Result<(WorkspaceId, StoredResource), StoreError> {
+    let mut row = Row::new("resources", &COLUMNS, cells);
     let workspace = row.uuid(WorkspaceId)?;
     let key = read_key(&mut row)?;
     let version = row.take()?;

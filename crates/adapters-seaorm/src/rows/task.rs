@@ -4,12 +4,12 @@ use super::{Cells, Row, bytes, credential_of, json, micros, position, subject_of
 use caretrack_domain::{
     Attempt, Failure, Fingerprint, Key, Lease, LeaseToken, Operation, OrderingKey, PatientId, Receipt,
     ReceiptStatus, Refusal, RequestId, Tally, Target, Task, TaskFacts, TaskId, TaskState, TaskStatus,
-    WorkerId, WorkspaceId,
+    TraceParent, WorkerId, WorkspaceId,
 };
 use caretrack_ports::StoreError;
 use sea_orm::{QueryResult, Value};
 
-pub(crate) const COLUMNS: [&str; 32] = [
+pub(crate) const COLUMNS: [&str; 33] = [
     "id",
     "workspace_id",
     "kind",
@@ -22,6 +22,7 @@ pub(crate) const COLUMNS: [&str; 32] = [
     "submitted_by",
     "subject",
     "request_id",
+    "traceparent",
     "accepted_at",
     "due_at",
     "eta",
@@ -106,6 +107,7 @@ pub(crate) fn values(task: &Task) -> Vec<Value> {
         credential_of(facts.submitted_by.as_ref()),
         subject_of(facts.submitted_by.as_ref()),
         facts.request_id.as_str().into(),
+        facts.trace.map(|trace| trace.to_string()).into(),
         micros(facts.accepted_at).into(),
         facts.due_at.map(micros).into(),
         micros(facts.eta).into(),
@@ -187,6 +189,7 @@ pub(crate) fn decode(cells: Cells<'_>) -> Result<Task, StoreError> {
         ordering_key: row.take::<Option<String>>()?.map(OrderingKey),
         submitted_by: row.actor()?,
         request_id: row.text(RequestId::parse)?,
+        trace: row.maybe_text(TraceParent::parse)?,
         accepted_at: row.instant()?,
         due_at: row.maybe_instant()?,
         eta: row.instant()?,

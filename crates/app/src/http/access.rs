@@ -48,6 +48,7 @@ impl Api {
             accepted: accepts.kinds,
             peer: self.peer(request),
             request_id: super::request_id::of(request, self),
+            trace: super::request_id::trace_of(request),
         };
         self.application.authenticate(attempt).await
     }

@@ -58,16 +58,16 @@ pub async fn show(api: web::Data<Api>) -> HttpResponse {
         .body(api.metrics.text())
 }
 
-/// Counts an answer.
-pub fn count(metrics: &Metrics, request: &HttpRequest, status: u16, took: Duration) {
+/// What is told of an answer.
+pub fn answered(request: &HttpRequest, status: u16, took: Duration) -> Answered<'static> {
     let Template { dialect, route } = request.app_data::<Template>().copied().unwrap_or(UNMATCHED);
-    metrics.answered(&Answered {
+    Answered {
         dialect,
         method: method(request.method()),
         route,
         status,
         took,
-    });
+    }
 }
 
 /// Clients may make up methods; labels may not.

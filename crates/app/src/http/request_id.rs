@@ -1,13 +1,13 @@
-//! Around every request: its id, its span, and an answer even if a handler panics.
+//! Around every request: its id, its span, its place in a trace, and an answer even if a handler panics.
 
 use super::routes::Dialect;
 use super::{Api, guards, metrics};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
-use caretrack_domain::RequestId;
+use caretrack_domain::{RequestId, TraceParent};
 use futures::FutureExt;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -15,11 +15,24 @@ use std::time::Instant;
 use tracing::Instrument;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The id that [`surround`] gave the request.
 pub fn of(request: &HttpRequest, api: &Api) -> RequestId {
     let given = request.extensions().get::<RequestId>().cloned();
     given.unwrap_or_else(|| api.new_request_id())
+}
+
+/// What a task of the request continues.
+pub fn trace_of(request: &HttpRequest) -> Option<TraceParent> {
+    request.extensions().get().copied()
+}
+
+/// What is malformed, or there twice, is as if it were not there.
+fn given_trace(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut given = headers.get_all(&TRACEPARENT);
+    let only = given.next().filter(|_| given.next().is_none())?;
+    TraceParent::parse(only.to_str().ok()?)
 }
 
 pub async fn surround<B: MessageBody + 'static>(
@@ -35,9 +48,12 @@ pub async fn surround<B: MessageBody + 'static>(
         .and_then(RequestId::parse)
         .unwrap_or_else(|| api.new_request_id());
     let header = HeaderValue::from_str(id.as_str());
-    let span = tracing::info_span!("request", request.id = id.as_str());
+    let (span, trace) = api.spans.request(&id, given_trace(request.headers()));
     let dialect = Dialect::of(request.path());
     request.extensions_mut().insert(id);
+    if let Some(trace) = trace {
+        request.extensions_mut().insert(trace);
+    }
     let began = Instant::now();
 
     let answering = AssertUnwindSafe(next.call(request))
@@ -54,7 +70,9 @@ pub async fn surround<B: MessageBody + 'static>(
     }
     guards::add(response.headers_mut());
     let status = response.status().as_u16();
-    metrics::count(&api.metrics, response.request(), status, began.elapsed());
+    let answered = metrics::answered(response.request(), status, began.elapsed());
+    api.metrics.answered(&answered);
+    api.spans.answered(&span, &answered);
     if api.is_stopping() {
         response
             .response_mut()

@@ -105,16 +105,34 @@ pub(super) use operations;
 pub fn routes(config: &mut web::ServiceConfig) {
     for dialect in DIALECTS {
         (dialect.withheld)(config);
-        for (path, operations) in by_path((dialect.operations)()) {
-            let template = Template {
-                dialect: dialect.name,
-                route: template(&path),
-            };
-            let resource = resource(dialect, &path, operations);
-            config.service(resource.app_data(template));
-        }
+        add(config, dialect, |_| true);
         (dialect.undocumented)(config);
     }
+    add_default(config);
+}
+
+/// What whoever runs the process asks for, and nothing else.
+pub fn health_routes(config: &mut web::ServiceConfig) {
+    add(config, &super::service::DIALECT, |path| {
+        path.starts_with("/health/") || path == "/metrics"
+    });
+    add_default(config);
+}
+
+fn add(config: &mut web::ServiceConfig, dialect: &'static Dialect, wanted: impl Fn(&str) -> bool) {
+    for (path, operations) in by_path((dialect.operations)()) {
+        if !wanted(&path) {
+            continue;
+        }
+        let template = Template {
+            dialect: dialect.name,
+            route: template(&path),
+        };
+        config.service(resource(dialect, &path, operations).app_data(template));
+    }
+}
+
+fn add_default(config: &mut web::ServiceConfig) {
     config.default_service(web::to(async |request: HttpRequest| {
         (Dialect::of(request.path()).render)(Failure::NoSuchPath)
     }));

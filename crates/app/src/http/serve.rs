@@ -4,7 +4,6 @@
 //! itself: 128 KiB and 96 headers of a head, 32 KiB of a body that nobody has read yet.
 
 use super::metrics::Connection;
-use super::routes::routes;
 use super::{Api, idempotency, request_id, unread};
 use crate::settings::Limits;
 use actix_web::middleware::from_fn;
@@ -20,9 +19,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// New connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 4_096;
 
-/// Binds `listen` and answers until told to stop.
+/// Binds `listen` and answers what `routes` have until told to stop.
 pub fn serve(
     api: web::Data<Api>,
+    routes: fn(&mut web::ServiceConfig),
     listen: SocketAddr,
     threads: usize,
     grace: Duration,

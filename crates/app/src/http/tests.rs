@@ -38,6 +38,7 @@ async fn api() -> Data<Api> {
         Limits::default(),
         ids,
         Arc::new(metrics),
+        crate::traces::Spans { traced: false },
     ))
 }
 

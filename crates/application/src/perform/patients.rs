@@ -125,7 +125,7 @@ impl Application {
             }
             (_, Some(_) | None) => {
                 // Whatever is due next is to be looked for again.
-                if before.handed_over_at.is_some() {
+                if before.handed_over.is_some() {
                     changes.keep_registration(Some(before), before.revised());
                 }
                 Ok(false)
@@ -145,7 +145,13 @@ impl Application {
         };
         let mut after = change.after;
         let random = self.nobody()?;
-        let person = self.person_for(changes, before.workspace, Some(before), Some(random), now);
+        let person = self.person_for(
+            changes,
+            before.workspace,
+            (before.wmda_id, Some(before)),
+            Some(random),
+            now,
+        );
         after.patient = person.await.map_err(fault)?;
         for search in self
             .store

@@ -116,6 +116,48 @@ async fn a_proven_password_is_not_judged_again_until_it_is_revoked() {
     assert!(is_bad(&login().await));
 }
 
+/// However many ask at once for what was remembered a second ago: one look-up for each thing.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_with_one_credential_is_one_look_up() {
+    const CROWD: usize = 3000;
+    let world = World::new().await;
+    let client = made(&world, CredentialKind::Client).await;
+    let partner = made(&world, CredentialKind::PartnerKey).await;
+    let name = client.credential.id.username();
+    let password = as_client(&name, &client.secret);
+    assert!(world.login_as(password).await.is_ok());
+    world.store.slowness.store(20, Ordering::Relaxed);
+    let look_ups = || world.store.looked_up.swap(0, Ordering::Relaxed);
+    let token = Presented::Token("default user-1");
+    for (presented, expected) in [(Presented::ApiKey(KEY), 1), (password, 1), (token, 1)] {
+        tokio::time::advance(Duration::from_secs(2)).await;
+        look_ups();
+        let crowd = (0..CROWD).map(|_| world.login_as(presented));
+        let all = futures::future::join_all(crowd).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(look_ups(), expected);
+        // Remembered now.
+        assert!(world.login_as(presented).await.is_ok());
+        assert_eq!(look_ups(), 0);
+    }
+    // A workspace's options, and a partner key, where one is demanded.
+    let settings = Settings {
+        partner_key_workspaces: [Key::parse("default").unwrap()].into(),
+        ..Settings::default()
+    };
+    let strict = world.another(settings);
+    look_ups();
+    let crowd = (0..CROWD).map(|_| strict.require_partner_key(&world.caller, Some(&partner.secret), PEER));
+    let all = futures::future::join_all(crowd).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(look_ups(), 2);
+    // Nobody's key: once, and once more for those who came when that was being asked already.
+    let crowd = (0..CROWD).map(|_| world.login("ct_nobody"));
+    let all = futures::future::join_all(crowd).await;
+    assert!(all.iter().all(is_bad));
+    assert_eq!(look_ups(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_passwords_than_can_wait_are_turned_away() {
     let world = World::new().await;
@@ -155,6 +197,7 @@ async fn only_the_accepted_kinds_open_anything() {
             accepted,
             peer: PEER,
             request_id,
+            trace: None,
         };
         world.app.authenticate(attempt).await
     };

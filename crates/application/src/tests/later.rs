@@ -2,8 +2,10 @@
 
 use super::support::{World, create, delete, if_match, key, order, put};
 use super::writing::refusal;
-use crate::{Change, ResourceOrder};
+use crate::{Change, ResourceOrder, Settings, UseCaseError};
 use caretrack_domain::{AuditOutcome, Failure, ReceiptStatus, RefusalKind, TaskState, TaskStatus};
+use caretrack_ports::StoreError;
+use futures::future::join_all;
 
 #[tokio::test(start_paused = true)]
 async fn an_accepted_write_is_there_once_its_task_has_succeeded() {
@@ -27,6 +29,66 @@ async fn an_accepted_write_is_there_once_its_task_has_succeeded() {
             ("resource.upsert".to_owned(), AuditOutcome::Done),
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_too_many_wait_only_new_ones_are_turned_away() {
+    const DEPTH: usize = 3;
+    let world = World::with(Settings {
+        queue_depth: Some(DEPTH as u64),
+        ..Settings::default()
+    })
+    .await;
+    let accept = |id: String| world.app.accept_resource(&world.caller, put(&id, "{}"));
+    // However many come at once.
+    let all = join_all((0..50).map(|n| accept(format!("pt-{n}")))).await;
+    let accepted: Vec<_> = all.iter().flatten().copied().collect();
+    assert_eq!(accepted.len(), DEPTH);
+    let is_full = |outcome: &Result<_, _>| {
+        matches!(
+            outcome,
+            Err(UseCaseError::Unavailable(StoreError::Unavailable(_)))
+        )
+    };
+    assert_eq!(all.iter().filter(|outcome| is_full(outcome)).count(), 50 - DEPTH);
+    // A delete would have to wait as well; what is done at once need not.
+    let at_once = world.app.write_resource(&world.caller, put("now", "{}"));
+    assert!(at_once.await.is_ok());
+    let gone = world.app.accept_resource(&world.caller, delete("now"));
+    assert!(is_full(&gone.await));
+    assert!(is_full(&accept("more".to_owned()).await));
+    world.app.cancel_task(&world.caller, accepted[0]).await.unwrap();
+    assert!(accept("instead".to_owned()).await.is_ok());
+    assert!(is_full(&accept("more".to_owned()).await));
+    // Counting finds the same, and another process the same again.
+    world.app.count_queue_depth().await.unwrap();
+    assert!(is_full(&accept("more".to_owned()).await));
+    let other = world.another(world.app.settings.clone());
+    other.count_queue_depth().await.unwrap();
+    assert!(is_full(
+        &other.accept_resource(&world.caller, put("more", "{}")).await
+    ));
+    world.work().await;
+    for n in 0..DEPTH {
+        assert!(accept(format!("again-{n}")).await.is_ok());
+    }
+    assert!(is_full(&accept("more".to_owned()).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_committed_takes_no_room() {
+    let world = World::with(Settings {
+        queue_depth: Some(1),
+        ..Settings::default()
+    })
+    .await;
+    let accept = || world.app.accept_resource(&world.caller, put("pt-1", "{}"));
+    world
+        .store
+        .before_commit(async { Err(StoreError::Unavailable("away".into())) });
+    assert!(accept().await.is_err());
+    assert!(accept().await.is_ok());
+    assert!(accept().await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use caretrack_domain::{
 use caretrack_ports::{
     AuditRepository, AuditTrail, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
     IdempotencyRepository, OutboxEntry, OutboxRepository, OutboxSpan, PatientRef, PatientRepository,
-    QueueFigures, Remembered, ResourceRepository, Retention, Settled, Store, StoreError, TaskFilter,
+    QueueFigures, Remembered, ResourceRepository, Retention, Schema, Settled, Store, StoreError, TaskFilter,
     TaskRepository, WebhookRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
@@ -25,6 +25,12 @@ pub struct MeddlingStore {
     inner: Arc<MemoryStore>,
     meddlers: Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
     panics: AtomicU32,
+    /// Look-ups of credentials and workspaces.
+    pub looked_up: AtomicU32,
+    /// How long such a look-up takes, in milliseconds.
+    pub slowness: AtomicU32,
+    /// How long after a commit it is told of, in milliseconds.
+    pub lateness: AtomicU32,
 }
 
 impl MeddlingStore {
@@ -33,6 +39,9 @@ impl MeddlingStore {
             inner,
             meddlers: Mutex::default(),
             panics: AtomicU32::new(0),
+            looked_up: AtomicU32::new(0),
+            slowness: AtomicU32::new(0),
+            lateness: AtomicU32::new(0),
         }
     }
 
@@ -43,6 +52,12 @@ impl MeddlingStore {
     /// Runs before the next commit that nothing else runs before; an error is that commit's.
     pub fn before_commit(&self, meddler: impl Future<Output = Result<()>> + Send + 'static) {
         self.meddlers.lock().unwrap().push_back(Box::pin(meddler));
+    }
+
+    async fn look_up(&self) {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
+        let slowness = self.slowness.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(slowness.into())).await;
     }
 
     /// The next `times` reads of a resource panic.
@@ -58,10 +73,14 @@ impl Store for MeddlingStore {
         if let Some(meddler) = meddler {
             meddler.await?;
         }
-        self.inner.commit(changes).await
+        let committed = self.inner.commit(changes).await;
+        let lateness = self.lateness.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(lateness.into())).await;
+        committed
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Schema> {
+        self.look_up().await;
         self.inner.check().await
     }
 
@@ -153,10 +172,12 @@ impl TaskRepository for MeddlingStore {
 #[async_trait]
 impl WorkspaceRepository for MeddlingStore {
     async fn find_workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>> {
+        self.look_up().await;
         self.inner.find_workspace(id).await
     }
 
     async fn find_workspace_by_key(&self, key: &Key) -> Result<Option<Workspace>> {
+        self.look_up().await;
         self.inner.find_workspace_by_key(key).await
     }
 
@@ -168,10 +189,12 @@ impl WorkspaceRepository for MeddlingStore {
 #[async_trait]
 impl CredentialRepository for MeddlingStore {
     async fn find_credential_by_secret(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.look_up().await;
         self.inner.find_credential_by_secret(secret).await
     }
 
     async fn find_client(&self, id: CredentialId) -> Result<Option<Credential>> {
+        self.look_up().await;
         self.inner.find_client(id).await
     }
 

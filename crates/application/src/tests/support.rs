@@ -116,6 +116,7 @@ pub async fn login(app: &Application, presented: Presented<'_>) -> Result<Caller
         accepted: &[LoginKind::ApiKey, LoginKind::Client, LoginKind::Token],
         peer: PEER,
         request_id: request_id(),
+        trace: None,
     };
     app.authenticate(attempt).await
 }

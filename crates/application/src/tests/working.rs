@@ -77,6 +77,7 @@ async fn a_payload_that_cannot_be_decoded_is_broken_at_once() {
         ordering_key: None,
         submitted_by: None,
         request_id: world.caller.request_id.clone(),
+        trace: None,
         accepted_at: now,
         due_at: None,
         eta: now,

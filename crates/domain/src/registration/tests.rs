@@ -43,7 +43,7 @@ fn moved(before: &Registration, command: StatusCommand, days: i64) -> Registrati
 fn whoever_does_nothing_for_42_days_is_stopped() {
     let registration = registered(None);
     let moment = NOW + Duration::days(42);
-    assert_eq!(registration.next_due(), Some(moment));
+    assert_eq!(registration.next_due(), Some((Due::Stop, moment)));
     assert_eq!(registration.due(moment - Duration::MICROSECOND), None);
     assert_eq!(registration.due(moment), Some(Due::Stop));
     let seen = registration.viewed(NOW + Duration::days(10));
@@ -59,7 +59,8 @@ fn a_stop_starts_the_retention_and_a_return_ends_it() {
         stopped.viewed(NOW + Duration::days(9)).last_updated(),
         NOW + Duration::DAY
     );
-    assert_eq!(stopped.next_due(), Some(datetime!(2026-09-03 09:15 UTC)));
+    let end = datetime!(2026-09-03 09:15 UTC);
+    assert_eq!(stopped.next_due(), Some((Due::Anonymisation, end)));
     assert_eq!(
         stopped.due(datetime!(2026-09-03 09:15 UTC)),
         Some(Due::Anonymisation)
@@ -83,7 +84,12 @@ fn a_stop_that_is_due_goes_before_a_refresh() {
     let searched = moved(&registered(None), StatusCommand::StartSearch, 0);
     let active = moved(&searched, StatusCommand::SetAct, 0);
     let slot = active.refresh_at.unwrap();
-    assert_eq!(active.next_due(), Some(slot));
+    assert_eq!(active.next_due(), Some((Due::Refresh, slot)));
+    // A refresh that waits does not keep the stop waiting.
+    let waiting = active.handed_over(Due::Refresh, NOW + Duration::days(41));
+    assert_eq!(waiting.look_at(), Some(NOW + Duration::days(42)));
+    let waiting = active.handed_over(Due::Refresh, slot);
+    assert_eq!(waiting.look_at(), Some(slot + Duration::DAY));
     assert_eq!(active.due(slot), Some(Due::Refresh));
     assert_eq!(active.due(NOW + Duration::days(42)), Some(Due::Stop));
     let refreshed = active.refreshed(slot + Duration::days(3) + Duration::HOUR);

@@ -21,6 +21,7 @@ fn facts() -> TaskFacts {
         ordering_key: None,
         submitted_by: None,
         request_id: RequestId::generated(Uuid::from_u128(3)),
+        trace: None,
         accepted_at: NOW,
         due_at: None,
         eta: NOW,

@@ -124,6 +124,15 @@ impl OwnPostgres {
         &self.url
     }
 
+    /// Nobody is there, until it is started again.
+    pub async fn stop(&self) {
+        script("stop", self.folder.path()).await;
+    }
+
+    pub async fn start_again(&self) {
+        script("start", self.folder.path()).await;
+    }
+
     /// As a crash would: immediate mode, then started again.
     pub async fn restart(&self) {
         script("restart", self.folder.path()).await;

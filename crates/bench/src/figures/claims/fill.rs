@@ -106,6 +106,7 @@ impl Filler {
             ordering_key: Some(OrderingKey(format!("bench/patient/{record}"))),
             submitted_by: None,
             request_id: RequestId::generated(id.0),
+            trace: None,
             accepted_at: now,
             due_at: None,
             eta: now + Duration::SECOND,

@@ -34,6 +34,9 @@ pub struct TaskView {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Subject>,
     request_id: String,
+    /// The span of the request, as the W3C header writes it, where it was traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     #[schema(format = DateTime)]
     accepted_at: String,
     /// Not to be started before.
@@ -169,6 +172,7 @@ pub fn task(task: &Task, now: Instant) -> TaskView {
         submitted_by: actor(facts.submitted_by.as_ref()),
         subject: subject(facts.submitted_by.as_ref()),
         request_id: facts.request_id.as_str().to_owned(),
+        traceparent: facts.trace.map(|trace| trace.to_string()),
         accepted_at: rfc3339(facts.accepted_at),
         due_at: facts.due_at.map(rfc3339),
         eta: (!task.status().is_terminal()).then(|| rfc3339(facts.eta.max(now))),

@@ -1,10 +1,10 @@
-//! The one connection that writes.
+//! Connections of those who have one to themselves: the committing task, and the look-ups that share queries.
 //!
-//! PostgreSQL is written to through the pool's driver. SQLite has no server: its calls return when the work is
+//! PostgreSQL is spoken to through the pool's driver. SQLite has no server: its calls return when the work is
 //! done, and the driver of the pool makes them on a thread of its own, so that every statement costs two wake-ups
-//! of some 50 µs each. The committing task has a thread of its own instead, and calls SQLite itself.
+//! of some 50 µs each. Here whoever has the connection has a thread of its own instead, and calls SQLite itself.
 
-use crate::error::{BatchError, unavailable};
+use crate::error::{BatchError, store_error, unavailable};
 use crate::open::{self, Role};
 use crate::rows::{Found, Stored};
 use caretrack_ports::StoreError;
@@ -15,8 +15,9 @@ use sea_orm::{
     Value,
 };
 use std::sync::{Mutex, PoisonError};
+use tokio::runtime::Handle;
 
-pub(super) enum Engine {
+pub(crate) enum Engine {
     Sqlite(Own),
     Postgres(DatabaseConnection),
 }
@@ -43,6 +44,24 @@ impl Engine {
         }
     }
 
+    pub fn backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    /// Outside a transaction.
+    pub async fn query(&self, statement: Statement) -> Result<Vec<Found>, StoreError> {
+        match self {
+            Self::Sqlite(own) => Ok(own.query(&statement.sql, values(&statement))?),
+            Self::Postgres(pool) => {
+                let rows = pool.query_all_raw(statement).await.map_err(store_error)?;
+                Ok(rows.into_iter().map(Found::Pooled).collect())
+            }
+        }
+    }
+
     /// Whether its calls return only when the work is done.
     pub fn blocks(&self) -> bool {
         matches!(self, Self::Sqlite(_))
@@ -57,8 +76,24 @@ impl Engine {
     }
 }
 
+/// Runs a task; one that `blocks` on a thread of its own.
+pub(crate) fn spawn(
+    name: &str,
+    blocks: bool,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    if blocks {
+        let runtime = Handle::current();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || runtime.block_on(task))?;
+    } else {
+        tokio::spawn(task);
+    }
+    Ok(())
+}
+
 /// A transaction under way. One that is not committed ends with its connection.
-pub(super) enum Open<'a> {
+pub(crate) enum Open<'a> {
     Sqlite(&'a Own),
     Postgres(Box<DatabaseTransaction>),
 }
@@ -100,8 +135,8 @@ fn values(statement: &Statement) -> &[Value] {
     statement.values.as_ref().map_or(&[], |values| &values.0)
 }
 
-/// SQLite, called by whoever asks. The lock is only ever held by the committing task.
-pub(super) struct Own(Mutex<rusqlite::Connection>);
+/// SQLite, called by whoever asks. Nobody ever waits for the lock: the connection has one user.
+pub(crate) struct Own(Mutex<rusqlite::Connection>);
 
 impl Own {
     fn open(file: &std::path::Path, role: Role) -> rusqlite::Result<Self> {
