@@ -161,6 +161,11 @@ impl Document {
 
     /// The methods of the path; of several templates the one with the most literal segments.
     fn template(&self, path: &str) -> Option<&Map<String, Value>> {
+        // The patient-status dialect is reached without its prefix, too, and told of with it.
+        self.told(path).or_else(|| self.told(&format!("/api/v2{path}")))
+    }
+
+    fn told(&self, path: &str) -> Option<&Map<String, Value>> {
         let paths = self.whole["paths"].as_object().expect("paths");
         let fitting = paths
             .iter()

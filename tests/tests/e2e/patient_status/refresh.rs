@@ -11,6 +11,7 @@ pub fn journeys() -> Vec<Journey> {
         journey!(line_14_an_active_patient_is_refreshed_once_a_day_by_one_task),
         journey!(slots_of_the_day_are_spread_and_fixed),
         journey!(a_stop_that_is_due_goes_first),
+        journey!(a_paused_refresh_delays_no_stop),
         tenant_journey!(line_15_what_changes_the_tissue_type_refreshes),
         tenant_journey!(refreshing_by_hand_names_the_searches),
     ]
@@ -168,6 +169,24 @@ async fn a_stop_that_is_due_goes_first(engine: Engine) {
             .await
             .fault(404, "resultsDeleted");
     }
+}
+
+/// "The stop happens at that moment or up to 60 s after it": whatever else of the patient waits.
+async fn a_paused_refresh_delays_no_stop(engine: Engine) {
+    let world = World::manual(engine).await;
+    let clinic = &world.clinic;
+    clinic.pause(DAILY, true).await;
+    let patient = clinic.in_status("ACT").await;
+    let counted_from = clinic.last_updated(patient).await;
+    world.advance("P41DT12H").await;
+    a_while().await;
+    world.advance("PT12H1S").await;
+    clinic.until_status(patient, "STP").await;
+    let late = clinic.last_updated(patient).await - (counted_from + time::Duration::days(42));
+    assert!(late < time::Duration::seconds(60), "{late}");
+    clinic.pause(DAILY, false).await;
+    a_while().await;
+    assert_eq!(clinic.history(patient).await.len(), 4);
 }
 
 /// "PUT `/patients` that changes `hla`, `ethnicity` or `poolCountryCode` refreshes the searches; one that changes none of

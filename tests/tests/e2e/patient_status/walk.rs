@@ -128,7 +128,7 @@ impl Walk {
             87..92 => self.list().await,
             _ => self.advance().await,
         }
-        if let Some(difference) = self.difference().await {
+        if let Some(difference) = self.difference(&[patient]).await {
             panic!("{difference}");
         }
     }
@@ -427,8 +427,9 @@ impl Walk {
         self.world.advance(&format!("PT{by}H")).await;
         self.steps
             .push_back(format!("moved by {by} h to {} h", self.model.now));
+        let everybody: Vec<_> = self.model.patients.keys().copied().collect();
         let began = Instant::now();
-        while let Some(difference) = self.difference().await {
+        while let Some(difference) = self.difference(&everybody).await {
             assert!(began.elapsed() < PATIENCE, "still {difference}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

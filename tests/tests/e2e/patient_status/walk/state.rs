@@ -52,8 +52,8 @@ impl Walk {
         .await;
     }
 
-    /// Where the server's state is not the model's.
-    pub(super) async fn difference(&self) -> Option<String> {
+    /// Where the server's state is not the model's; the histories of `whom` are looked at, too.
+    pub(super) async fn difference(&self, whom: &[i64]) -> Option<String> {
         let page = self.world.clinic.list("?limit=1000").await;
         let entries = items(&page, "patients");
         let shown: Vec<_> = entries
@@ -90,7 +90,10 @@ impl Walk {
                 return Some(format!("{entry} and not {known:?}"));
             }
         }
-        for (patient, known) in &self.model.patients {
+        for patient in whom {
+            let Some(known) = self.model.patients.get(patient) else {
+                continue;
+            };
             let history = path(&self.world.clinic.history(*patient).await);
             let expected = known
                 .history
