@@ -41,6 +41,10 @@ impl MigratorTrait for Migrator {
                 name: "m0007_donor_searches",
                 sql: include_str!("m0007_donor_searches.sql"),
             }),
+            Box::new(SqlFile {
+                name: "m0008_definitions",
+                sql: include_str!("m0008_definitions.sql"),
+            }),
         ]
     }
 }

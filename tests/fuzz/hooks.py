@@ -47,6 +47,9 @@ def before_call(context, case, kwargs):
             body[member][inner] = None
     if operation == "deliverResults":
         good_delivery(body)
+    if operation in DEFINITIONS:
+        # What a schema cannot say of properties; and a key of its own, so that no type is closed that others write to.
+        good_definition(operation, case, body, number)
     if operation in ("putResource", "createResource"):
         good_meta(body)
         good_ids(body.get("contained"))
@@ -64,6 +67,28 @@ def good_delivery(body):
         for number, record in enumerate(records if isinstance(records, list) else []):
             if isinstance(record, dict):
                 record["id"] = f"{number}"
+
+
+PROPERTIES = {
+    "mrn": {"type": "symbol", "rules": [{"required": True}, {"pattern": "^[0-9]{6}$"}]},
+    "visits": {"type": "array", "items": {"type": "object", "properties": {"day": {"type": "date"}}}},
+}
+
+DEFINITIONS = {
+    "putProfile": "profileKey",
+    "putCollection": "collectionKey",
+    "putRelationshipDefinition": "relationshipDefinitionKey",
+}
+
+
+def good_definition(operation, case, body, number):
+    case.path_parameters[DEFINITIONS[operation]] = f"fuzz-{number}"
+    members = body.get("profile") if operation == "putCollection" else body
+    if not isinstance(members, dict):
+        return
+    members.pop("contained", None)
+    if "properties" in members:
+        members["properties"] = PROPERTIES
 
 
 def good_meta(body):

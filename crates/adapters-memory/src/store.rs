@@ -5,7 +5,7 @@ use crate::state::{ResourceRow, State, TaskRow};
 use async_trait::async_trait;
 use caretrack_domain::{
     Credential, Instant, NewTask, Operation, Patient, PatientId, Receipt, ResourceKey, StoredResource, Task,
-    TaskEffect, TaskId, TaskTransition, WorkspaceId,
+    TaskEffect, TaskId, TaskTransition, TypeKey, WorkspaceId,
 };
 use caretrack_ports::{
     Changes, Committed, NewCredential, OutboxEntry, Parts, Place, Remembered, ResourceWrite, Retention,
@@ -66,6 +66,7 @@ impl State {
             let version = stored.map(|row| row.stored.version);
             fence(version == write.expected && records.insert((write.workspace, &write.key)))?;
         }
+        self.check_definitions(parts)?;
         let mut patients = BTreeSet::new();
         for write in &parts.patients {
             fence(patients.insert(write.after.id))?;
@@ -95,6 +96,22 @@ impl State {
                 .zip(next)
                 .all(|(seal, next)| seal.number == next),
         )
+    }
+
+    fn check_definitions(&self, parts: &Parts) -> Result<(), StoreError> {
+        let version = |on: &TypeKey| {
+            let section = (on.workspace, on.source.clone(), on.key.clone());
+            self.definitions.get(&section).map(|found| found.version)
+        };
+        for reliance in &parts.reliances {
+            fence(version(&reliance.on).unwrap_or(0) == reliance.version)?;
+        }
+        let mut written = BTreeSet::new();
+        for write in &parts.definition_writes {
+            let on = write.after.type_key();
+            fence(version(&on) == write.expected && written.insert(on))?;
+        }
+        Ok(())
     }
 
     fn check_names(&self, parts: &Parts) -> Result<(), StoreError> {
@@ -211,6 +228,11 @@ impl State {
                 definition.key.clone(),
             );
             self.definitions.entry(key).or_insert(definition);
+        }
+        for write in parts.definition_writes {
+            let after = write.after;
+            let key = (after.workspace, after.source.clone(), after.key.clone());
+            self.definitions.insert(key, after);
         }
         for workspace in parts.workspaces {
             self.workspaces.insert(workspace.id, workspace);

@@ -8,6 +8,7 @@
 mod batch;
 mod claims;
 mod clock;
+mod definitions;
 mod fences;
 mod idempotency;
 mod lanes;
@@ -324,6 +325,7 @@ impl Run {
     /// what the driver believes of it, need not agree, and then a later `COMMIT` would end a savepoint only.
     async fn start_afresh(&mut self) {
         self.known.queues.clear();
+        self.known.definitions = definitions::Remembered::default();
         match Engine::open(&self.writer.url, self.writer.role).await {
             Ok(engine) => std::mem::replace(&mut self.writer.engine, engine).close().await,
             Err(error) => tracing::warn!(%error, "no new connection could be made"),

@@ -11,6 +11,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod credentials;
+mod definitions;
 mod depth;
 mod due;
 mod error;
@@ -45,6 +46,7 @@ pub use authenticate::{Attempt, Caller, KEY_PREFIX, Presented};
 pub use bootstrap::BootstrapError;
 pub use clock::{ClockError, ClockMode, ClockReading};
 pub use credentials::{CredentialDraft, MadeCredential};
+pub use definitions::{DefinitionOrder, PutDefinition};
 pub use error::{Needed, Unauthenticated, UseCaseError};
 pub use feed::{Heard, Listening};
 pub use health::{Check, Health};
@@ -60,8 +62,8 @@ pub use searches::{DeliveryAnswer, ResultsPage};
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
-    Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task, TaskId, TaskKind,
-    WorkerId, Workspace, WorkspaceId,
+    Definition, Instant, Key, Positions, Principal, QueueLoad, RecordId, RetryPolicy, SecretHash, Task,
+    TaskId, TaskKind, TypeKey, WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
     Clock, IdGenerator, MatchEngine, NoMatchEngine, Observer, PasswordHasher, Store, StoreError, TaskQueue,
@@ -156,7 +158,7 @@ pub struct Application {
     refusals: Refusals,
     workspaces: Recent<WorkspaceId, Arc<Workspace>>,
     workspace_keys: Recent<Key, WorkspaceId>,
-    known_types: Recent<(WorkspaceId, Key, Key), ()>,
+    definitions: Recent<TypeKey, Option<Arc<Definition>>>,
     loads: Recent<(WorkspaceId, TaskKind), QueueLoad>,
     ended_tasks: Recent<(WorkspaceId, TaskId), Task>,
     turns: Turns,
@@ -198,7 +200,7 @@ impl Application {
             partner_keys: Recent::default(),
             workspaces: Recent::default(),
             workspace_keys: Recent::default(),
-            known_types: Recent::default(),
+            definitions: definitions::recent(),
             loads: Recent::default(),
             ended_tasks: Recent::default(),
             turns: Turns::default(),

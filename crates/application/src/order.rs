@@ -2,7 +2,7 @@
 
 use caretrack_domain::{
     Action, Instant, Key, Operation, OrderingKey, Precondition, RecordId, Refusal, RefusalKind, Resource,
-    ResourceDraft, ResourceKey, StoredResource, Target, TargetKind, WorkspaceId,
+    ResourceDraft, ResourceKey, StoredResource, Target, TargetKind, TypeKey, TypesInForce, WorkspaceId,
 };
 use caretrack_ports::Admission;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,14 @@ impl ResourceOrder {
         }
     }
 
+    /// What it would make of the record.
+    pub(crate) fn draft(&self) -> Option<&ResourceDraft> {
+        match &self.change {
+            Change::Create(draft) | Change::Upsert(draft) => Some(draft),
+            Change::Delete => None,
+        }
+    }
+
     pub(crate) fn audit_action(&self) -> &'static str {
         match self.change {
             Change::Create(_) => "resource.create",
@@ -84,6 +92,14 @@ impl ResourceOrder {
         format!("{}/{}/{}", self.key.source, self.key.of, self.key.id)
     }
 
+    pub(crate) fn type_key(&self, workspace: WorkspaceId) -> TypeKey {
+        TypeKey {
+            workspace,
+            source: self.key.source.clone(),
+            key: self.key.of.clone(),
+        }
+    }
+
     pub(crate) fn ordering_key(&self) -> OrderingKey {
         OrderingKey(self.path())
     }
@@ -96,15 +112,10 @@ impl ResourceOrder {
         }
     }
 
-    /// Fills in what only the server can: ids of contained resources, and a new record's own id where the
-    /// request could not know it.
+    /// Fills in the ids of contained resources that have none.
     pub(crate) fn complete(mut self, make_id: &mut dyn FnMut() -> String) -> Self {
         match &mut self.change {
-            Change::Create(draft) => {
-                draft.fill_root_token(self.key.id.as_str());
-                draft.name_contained(make_id);
-            }
-            Change::Upsert(draft) => draft.name_contained(make_id),
+            Change::Create(draft) | Change::Upsert(draft) => draft.name_contained(make_id),
             Change::Delete => {}
         }
         self
@@ -115,8 +126,10 @@ impl ResourceOrder {
         &self,
         workspace: WorkspaceId,
         stored: Option<&StoredResource>,
+        types: &TypesInForce,
         now: Instant,
     ) -> Result<Option<Resource>, Refusal> {
+        types.check_kind()?;
         self.precondition
             .check(workspace, stored.and_then(StoredResource::live_version))?;
         let live = stored.and_then(|stored| stored.resource.as_ref());
@@ -126,8 +139,14 @@ impl ResourceOrder {
                 RefusalKind::AlreadyExists,
                 format!("There is a {of} {id} already."),
             )),
-            (Change::Create(draft) | Change::Upsert(draft), live) => {
-                draft.clone().into_resource(self.key.clone(), live, now).map(Some)
+            (Change::Create(draft), None) => {
+                let mut draft = draft.clone();
+                draft.fill_root_token(id.as_str(), types);
+                draft.into_resource(self.key.clone(), None, types, now).map(Some)
+            }
+            (Change::Upsert(draft), live) => {
+                let draft = draft.clone();
+                draft.into_resource(self.key.clone(), live, types, now).map(Some)
             }
             (Change::Delete, Some(_)) => Ok(None),
             (Change::Delete, None) => Err(no_resource(&self.key)),

@@ -13,6 +13,7 @@ mod patients;
 mod write;
 
 use crate::Application;
+use crate::definitions::Freshness;
 use crate::order::Undecodable;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use caretrack_domain::{
@@ -101,10 +102,11 @@ impl Application {
         let Some(token) = token_of(&task) else { return };
         // Not an attempt each: the store is away, the task is not at fault.
         let mut patience = patience();
+        let mut freshness = Freshness::MayBeRecent;
         loop {
             let drafting = async {
                 // What waits for the store keeps nobody from deciding, and is read together.
-                let seen = self.look(&task, operations, &plan).await?;
+                let seen = self.look(&task, operations, &plan, freshness).await?;
                 let _permit = match permits {
                     Some(permits) => permits.acquire().await.ok(),
                     None => None,
@@ -126,6 +128,7 @@ impl Application {
                     tokio::time::sleep(patience.next().unwrap_or(LONGEST_PATIENCE)).await;
                 }
                 Fault::Store(StoreError::Conflict) => {
+                    freshness = Freshness::Now;
                     match self.still_held(task.facts().workspace, task.id(), token).await {
                         Ok(Some(as_it_is_now)) => task = as_it_is_now,
                         Ok(None) => {
@@ -165,10 +168,13 @@ impl Application {
         task: &Task,
         operations: &'a [Operation],
         plan: &Plan,
+        freshness: Freshness,
     ) -> Result<Option<Seen<'a>>, Fault> {
         match plan {
             Plan::CarryOut if !task.cancel_requested() => Ok(Some(match task.facts().kind {
-                TaskKind::RegistryWrite => Seen::Write(self.look_at_write(task, operations).await?),
+                TaskKind::RegistryWrite => {
+                    Seen::Write(self.look_at_write(task, operations, freshness).await?)
+                }
                 TaskKind::SearchRun
                 | TaskKind::SearchRefresh
                 | TaskKind::SearchRefreshDaily

@@ -12,6 +12,7 @@ use time::Duration;
 /// Answers no older than a second, unless it is told otherwise, and of bounded number.
 pub struct Recent<K, V> {
     lifetime: Duration,
+    most: usize,
     inner: Mutex<Inner<K, V>>,
 }
 
@@ -92,6 +93,7 @@ impl<K, V> Recent<K, V> {
     pub fn living(lifetime: Duration) -> Self {
         Self {
             lifetime,
+            most: 10_000,
             inner: Mutex::new(Inner {
                 epoch: 0,
                 answers: HashMap::new(),
@@ -104,11 +106,14 @@ impl<K, V> Recent<K, V> {
         // Nothing can panic halfway through a change, so a poisoned lock still guards sound data.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Fewer, of what takes more room.
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
-    const MOST: usize = 10_000;
-
     pub fn find(&self, key: &K, now: Instant) -> Option<V> {
         let inner = self.lock();
         let (at, value) = inner.answers.get(key)?;
@@ -184,7 +189,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
         if inner.epoch != epoch {
             return;
         }
-        if inner.answers.len() >= Self::MOST {
+        if inner.answers.len() >= self.most {
             inner.answers.clear();
         }
         inner.answers.insert(key, (now, value));

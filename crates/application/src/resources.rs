@@ -1,13 +1,13 @@
 //! Resources: written at once or later, found, listed.
 
+use crate::definitions::Freshness;
 use crate::error::until_settled;
 use crate::idempotency::Conclusion;
 use crate::order::no_resource;
-use crate::sources::{no_source, no_type};
 use crate::{Application, Asker, Caller, Page, ResourceOrder, UseCaseError};
 use caretrack_domain::{
     AuditOutcome, Instant, Key, Lease, LeaseToken, NewTask, RecordId, Resource, ResourceKey, Scope,
-    StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId, etag,
+    ShapeKind, StoredResource, TaskFacts, TaskId, TaskKind, WorkspaceId, etag,
 };
 use caretrack_ports::{Changes, Place};
 
@@ -37,9 +37,13 @@ impl Application {
     ) -> Result<Q::Answer, UseCaseError> {
         asker.caller().require(Scope::RegistryWrite)?;
         let order = self.completed(order);
-        let outcome = self
-            .once(asker, until_settled(|| self.try_write(asker, &order)))
-            .await;
+        // Whoever met a conflict knows that something moved.
+        let mut freshness = Freshness::MayBeRecent;
+        let attempt = || {
+            let freshness = std::mem::replace(&mut freshness, Freshness::Now);
+            self.try_write(asker, &order, freshness)
+        };
+        let outcome = self.once(asker, until_settled(attempt)).await;
         self.audited(asker, order.audit_action(), &order.path(), outcome)
             .await
     }
@@ -48,13 +52,16 @@ impl Application {
         &self,
         asker: &Q,
         order: &ResourceOrder,
+        freshness: Freshness,
     ) -> Result<Q::Answer, UseCaseError> {
         let caller = asker.caller();
         let workspace = caller.who.workspace;
         let now = self.now();
-        let missing = self.missing_for(workspace, order, now).await??;
+        let basis = self.basis_of(workspace, order, now, freshness).await??;
         let stored = self.store.find_resource(workspace, &order.key).await?;
-        let after = order.decide(workspace, stored.as_ref(), now)?;
+        let (basis, after) = self
+            .decide(workspace, order, stored.as_ref(), basis, now)
+            .await??;
 
         let facts = self.facts(caller, order, now, now);
         let task = facts.id;
@@ -64,7 +71,7 @@ impl Application {
             until: now,
         };
         let mut changes = Changes::by(caller.author(now), order.admission());
-        missing.add_to(&mut changes);
+        basis.add_to(&mut changes, order);
         write(
             &mut changes,
             workspace,
@@ -109,7 +116,8 @@ impl Application {
         let workspace = caller.who.workspace;
         let now = self.now();
         // Only asked here: it is made with the record, so that a refused write leaves nothing.
-        self.missing_for(workspace, &order, now).await??;
+        let basis = self.basis_of(workspace, &order, now, Freshness::MayBeRecent);
+        basis.await??.types.check_kind()?;
         let eta = self.eta(workspace, TaskKind::RegistryWrite, now).await?;
         let facts = TaskFacts {
             ordering_key: Some(order.ordering_key()),
@@ -151,14 +159,11 @@ impl Application {
             .store
             .list_resources(workspace, source, of, after, limit + 1)
             .await?;
-        if records.is_empty() && self.store.find_definition(workspace, source, of).await?.is_none() {
-            let no_source_there = self.store.find_source(workspace, source).await?.is_none();
-            let refusal = if no_source_there {
-                no_source(source)
-            } else {
-                no_type(source, of)
-            };
-            return Err(refusal.into());
+        if records.is_empty() {
+            let definition = self.store.find_definition(workspace, source, of).await?;
+            if definition.is_none_or(|definition| definition.shape.kind() != ShapeKind::Root) {
+                return Err(self.no_type_there(workspace, source, of).await?.into());
+            }
         }
         let records = records.into_iter().filter_map(|record| record.resource).collect();
         Ok(Page::of(records, limit))

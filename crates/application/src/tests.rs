@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod clock;
+mod definitions;
 mod idempotency;
 mod later;
 mod losing;

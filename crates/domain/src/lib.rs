@@ -9,11 +9,15 @@ mod audit;
 mod canonical;
 mod change_reason;
 mod clock;
+mod condition;
 mod credential;
+mod decimal;
+mod definition;
 mod eta;
 mod event;
 mod idempotency;
 mod ids;
+mod json_path;
 mod patient;
 mod patient_refusal;
 mod position;
@@ -35,6 +39,10 @@ pub use canonical::Fingerprint;
 pub use change_reason::{ChangeReason, InvalidReason};
 pub use clock::{Advance, InvalidAdvance};
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
+pub use definition::{
+    Cardinality, CollectionType, Definition, End, NotTaken, Profile, ProfileType, Properties,
+    RelationshipDefinition, Shape, ShapeKind, TypeKey, TypesInForce,
+};
 pub use eta::QueueLoad;
 pub use event::{Event, EventFilter};
 pub use idempotency::{
@@ -44,6 +52,7 @@ pub use ids::{
     CredentialId, InvalidKey, Key, LeaseToken, OrderingKey, PatientId, RecordId, RequestId, TaskId,
     WebhookId, WorkerId, WorkspaceId,
 };
+pub use json_path::JsonPath;
 pub use patient::{LocalPatientId, Patient, WmdaId};
 pub use patient_refusal::PatientRefusal;
 pub use position::Positions;
@@ -57,8 +66,8 @@ pub use registration::{
     UserName, Weight, registered_patient_id,
 };
 pub use resource::{
-    Contained, Definition, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft,
-    ResourceKey, Source, StoredResource, check_refused,
+    Contained, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft, ResourceKey,
+    Source, StoredResource, check_refused,
 };
 pub use search::{
     Counts, NewSearch, RunStatus, Search, SearchEngine, SearchError, SearchId, SearchRequest, SearchType,

@@ -61,6 +61,12 @@ impl Problems {
         }
     }
 
+    /// What somebody else found, too.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = Problem>) {
+        let room = Self::MOST.saturating_sub(self.0.len());
+        self.0.extend(more.into_iter().take(room));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -5,6 +5,7 @@ mod draft;
 mod meta;
 
 pub use contained::Contained;
+pub(crate) use draft::replace_token;
 pub use draft::{ResourceDraft, check_refused};
 pub use meta::{Identifier, IdentifierPeriod, MetaDraft};
 
@@ -19,16 +20,6 @@ pub const ROOT_TOKEN: &str = "@rootId";
 pub struct Source {
     pub workspace: WorkspaceId,
     pub key: Key,
-    pub created_at: Instant,
-}
-
-/// What is known of a type of resource. An open one takes any `data`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
-    pub workspace: WorkspaceId,
-    pub source: Key,
-    pub key: Key,
-    pub open: bool,
     pub created_at: Instant,
 }
 

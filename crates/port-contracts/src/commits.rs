@@ -80,13 +80,7 @@ fn source() -> Source {
 }
 
 fn definition() -> Definition {
-    Definition {
-        workspace: OURS,
-        source: key("northclinic"),
-        key: key("patient"),
-        open: true,
-        created_at: at(5),
-    }
+    Definition::open_root(OURS, key("northclinic"), key("patient"), at(5))
 }
 
 /// `Store::commit` applies all of it or nothing: whatever is wrong with one part, no other part stays.
@@ -316,22 +310,21 @@ async fn what_was_committed_is_read(world: World) -> Outcome {
 
 /// Sources and definitions are added unless they are there already: the first one stays.
 async fn what_is_there_is_not_added_again(world: World) -> Outcome {
-    let ensure = |seconds: i64, open: bool| {
+    let ensure = |seconds: i64| {
         let mut c = changes(OURS, at(seconds));
         c.ensure_source(Source {
             created_at: at(seconds),
             ..source()
         });
         c.ensure_definition(Definition {
-            open,
             created_at: at(seconds),
             ..definition()
         });
         c
     };
-    world.commit(ensure(5, true)).await?;
-    world.commit(ensure(9, false)).await?;
-    let many = (10..26).map(|seconds| world.commit(ensure(seconds, false)));
+    world.commit(ensure(5)).await?;
+    world.commit(ensure(9)).await?;
+    let many = (10..26).map(|seconds| world.commit(ensure(seconds)));
     for result in join_all(many).await {
         result?;
     }

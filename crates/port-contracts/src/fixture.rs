@@ -65,6 +65,7 @@ const ALL: &[&[Contract]] = &[
     crate::webhooks::CONTRACTS,
     crate::registrations::CONTRACTS,
     crate::searches::CONTRACTS,
+    crate::definitions::CONTRACTS,
 ];
 
 /// Runs every contract against every fixture, and what an adapter has to prove beside; the arguments are those of

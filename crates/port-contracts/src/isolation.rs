@@ -51,13 +51,7 @@ fn source(workspace: WorkspaceId) -> Source {
 }
 
 fn definition(workspace: WorkspaceId) -> Definition {
-    Definition {
-        workspace,
-        source: key("northclinic"),
-        key: key("patient"),
-        open: true,
-        created_at: at(0),
-    }
+    Definition::open_root(workspace, key("northclinic"), key("patient"), at(0))
 }
 
 async fn no_finder_looks_into_another_workspace(world: World) -> Outcome {
@@ -119,7 +113,7 @@ async fn the_same_names_are_different_things_elsewhere(world: World) -> Outcome 
                 c.put_resource(workspace, None, Place::AtCommit, after);
                 c.ensure_source(source(workspace));
                 c.ensure_definition(Definition {
-                    open: workspace == OURS,
+                    created_at: at(seconds),
                     ..definition(workspace)
                 });
             })
@@ -135,9 +129,9 @@ async fn the_same_names_are_different_things_elsewhere(world: World) -> Outcome 
     assert_eq!(after, Some(theirs.clone()));
     assert_conflict(world.delete(&theirs, at(4)).await);
     let (source, of) = (key("northclinic"), key("patient"));
-    for (workspace, open) in [(OURS, true), (THEIRS, false)] {
+    for (workspace, seconds) in [(OURS, 1), (THEIRS, 2)] {
         let found = world.find_definition(workspace, &source, &of).await?;
-        assert_eq!(found.map(|definition| definition.open), Some(open));
+        assert_eq!(found.map(|definition| definition.created_at), Some(at(seconds)));
     }
 
     let named = |workspace, n| TaskFacts {

@@ -12,6 +12,7 @@ mod backlog;
 mod claims;
 mod clock;
 mod commits;
+mod definitions;
 mod endings;
 mod exclusion;
 mod facts_round_trips;

@@ -5,7 +5,7 @@ use caretrack_domain::{
     Actor, Advance, AuditEntry, AuditOutcome, AuditSeal, Credential, CredentialId, Definition, Event,
     IdempotencyKey, Instant, KeptOutcome, NewTask, Operation, Patient, Principal, Registration,
     RequestFingerprint, RequestId, Resource, ResourceKey, Search, Source, StatusEntry, StoredResource, Task,
-    TaskFacts, TaskId, TaskKind, TaskTransition, Webhook, WebhookId, Workspace, WorkspaceId,
+    TaskFacts, TaskId, TaskKind, TaskTransition, TypeKey, Webhook, WebhookId, Workspace, WorkspaceId,
 };
 use time::Duration;
 
@@ -68,6 +68,21 @@ pub struct ResourceWrite {
     /// When the write is made.
     pub at: Instant,
     pub after: Option<Resource>,
+}
+
+/// A definition put, over the version that was seen; none if there was nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionWrite {
+    pub expected: Option<i64>,
+    pub after: Definition,
+}
+
+/// A definition that something was judged by. It has to be in force when the judgement is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reliance {
+    pub on: TypeKey,
+    /// Nought for an open one, be it there already or not.
+    pub version: i64,
 }
 
 /// A patient added (no revision expected) or changed.
@@ -151,6 +166,9 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// Added unless there already.
     pub definitions: Vec<Definition>,
+    pub definition_writes: Vec<DefinitionWrite>,
+    /// One that is not in force any more is a conflict.
+    pub reliances: Vec<Reliance>,
     pub workspaces: Vec<Workspace>,
     pub credentials: Vec<NewCredential>,
     pub patients: Vec<PatientWrite>,
@@ -263,6 +281,16 @@ impl Changes {
 
     pub fn ensure_definition(&mut self, definition: Definition) {
         self.parts.definitions.push(definition);
+    }
+
+    pub fn put_definition(&mut self, expected: Option<i64>, after: Definition) {
+        self.parts
+            .definition_writes
+            .push(DefinitionWrite { expected, after });
+    }
+
+    pub fn rely_on(&mut self, reliance: Reliance) {
+        self.parts.reliances.push(reliance);
     }
 
     pub fn insert_workspace(&mut self, workspace: Workspace) {

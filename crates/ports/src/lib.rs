@@ -15,8 +15,8 @@ mod told;
 mod tracer;
 
 pub use changes::{
-    Admission, Author, Changes, Committed, IdempotencyRecord, NewCredential, Parts, PatientWrite, Pause,
-    Place, ResourceWrite, WebhookChange,
+    Admission, Author, Changes, Committed, DefinitionWrite, IdempotencyRecord, NewCredential, Parts,
+    PatientWrite, Pause, Place, Reliance, ResourceWrite, WebhookChange,
 };
 pub use matching::{ExternalMatchEngine, MatchEngine, Matching, NoMatchEngine};
 pub use observer::{Ending, Observed, Observer, Unobserved};

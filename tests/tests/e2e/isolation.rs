@@ -27,6 +27,27 @@ fn routes() -> Vec<(Method, String, &'static [&'static str])> {
         route(Method::GET, "/catalog/v1/sources/none", &["registry:read"]),
         route(Method::PUT, "/catalog/v1/sources/none", &["registry:admin"]),
         route(Method::GET, "/sources/none/v1/profiles/none", &["registry:read"]),
+        route(Method::PUT, "/sources/none/v1/profiles/none", &["registry:admin"]),
+        route(
+            Method::GET,
+            "/sources/none/v1/collections/none",
+            &["registry:read"],
+        ),
+        route(
+            Method::PUT,
+            "/sources/none/v1/collections/none",
+            &["registry:admin"],
+        ),
+        route(
+            Method::GET,
+            "/sources/none/v1/relationship-definitions/none",
+            &["registry:read"],
+        ),
+        route(
+            Method::PUT,
+            "/sources/none/v1/relationship-definitions/none",
+            &["registry:admin"],
+        ),
         route(Method::GET, &resource("patient"), &["registry:read"]),
         route(Method::POST, &resource("patient"), &["registry:write"]),
         route(Method::GET, &record, &["registry:read"]),

@@ -1,13 +1,15 @@
-//! The registry dialect: sources and resources, written and read one at a time.
+//! The registry dialect: sources, definitions and resources, written and read one at a time.
 
 mod conditions;
 mod contained;
+mod definitions;
 mod limits;
 mod lists;
 mod meta;
 mod paths;
 mod refusals;
 mod sources;
+mod validation;
 mod writing;
 
 use super::harness::Journey;
@@ -23,6 +25,8 @@ pub fn journeys() -> Vec<Journey> {
         limits::journeys(),
         lists::journeys(),
         sources::journeys(),
+        definitions::journeys(),
+        validation::journeys(),
     ]
     .into_iter()
     .flatten()

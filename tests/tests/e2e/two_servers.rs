@@ -18,6 +18,7 @@ pub fn journeys() -> Vec<Journey> {
             .alone(),
         journey!(one_answers_and_another_works).on(&[Engine::Postgres]),
         journey!(what_one_changes_the_other_sees).on(&[Engine::Postgres]),
+        journey!(line_18_a_definition_put_at_one_binds_the_other).on(&[Engine::Postgres]),
     ]
 }
 
@@ -258,4 +259,35 @@ async fn what_one_changes_the_other_sees(_: Engine) {
         async || (revoked.get(&path).await.status == 401).then_some(()),
     )
     .await;
+}
+
+/// Registry, 18: "A stored record satisfied the definition in force when it was last written", whichever server put it and
+/// whatever the other one remembers.
+async fn line_18_a_definition_put_at_one_binds_the_other(_: Engine) {
+    let [one, other] = two(&[]).await;
+    let (left, right) = (one.api(), other.api());
+    let profile = "/sources/northclinic/v1/profiles/patient";
+    let of = |round: u32| {
+        let rules = json!([{"min": round}, {"max": round}]);
+        json!({"type": "ROOT", "properties": {"round": {"type": "integer", "rules": rules}}})
+    };
+    left.put(profile, of(0)).await.is(201);
+    let write = async |api: &Api, id: String, round: u32| {
+        let body = json!({"data": {"round": round}});
+        api.put(&resource(&format!("patient/{id}")), body).await.status
+    };
+    for round in 1..=20 {
+        // Both remember the last one.
+        assert_eq!(write(&left, format!("l-{round}"), round - 1).await, 201);
+        assert_eq!(write(&right, format!("r-{round}"), round - 1).await, 201);
+        let old = (0..8).map(|n| write(&right, format!("o-{round}-{n}"), round - 1));
+        let (put, raced) = futures::join!(left.put(profile, of(round)).into_future(), join_all(old));
+        put.is(200);
+        assert!(
+            raced.iter().all(|status| matches!(status, 201 | 400)),
+            "{raced:?}"
+        );
+        assert_eq!(write(&right, format!("x-{round}"), round - 1).await, 400);
+        assert_eq!(write(&right, format!("y-{round}"), round).await, 201);
+    }
 }

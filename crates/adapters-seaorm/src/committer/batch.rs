@@ -1,8 +1,11 @@
 //! One batch within its transaction, from the fences to the claims.
 
+use super::definitions::Definitions;
 use super::sheet::Sheet;
 use super::tables::Texts;
-use super::{Job, Outcome, claims, fences::Fences, idempotency::Keys, lanes::Lanes, marks, writes::Writes};
+use super::{
+    Job, Outcome, claims, definitions, fences::Fences, idempotency::Keys, lanes::Lanes, marks, writes::Writes,
+};
 use crate::engine::Open;
 use crate::error::BatchError;
 use crate::offers::Starting;
@@ -18,6 +21,8 @@ use std::collections::HashSet;
 pub(super) struct Known {
     /// The queues that have their row.
     pub queues: HashSet<(WorkspaceId, TaskKind)>,
+    /// The versions of definitions.
+    pub definitions: definitions::Remembered,
     /// The statements made before.
     pub texts: Texts,
     /// The time of the latest commit. A claim that waited behind it begins no earlier.
@@ -129,18 +134,23 @@ async fn commit_all(
     let mut lanes = Lanes::lock(tx, commits).await?;
     let mut fences = Fences::load(tx, commits).await?;
     let mut keys = Keys::load(tx, commits).await?;
+    let wanted = |parts: &&Parts| parts.resources.len() + parts.new_tasks.len();
+    let begun = definitions::begin_epoch(tx, commits).await?;
+    let relies = begun.is_none() && definitions::rely(commits);
+    // For all that ask: who is turned away leaves a gap.
+    let (mut next, epoch) = numbers(tx, commits.iter().map(wanted).sum(), relies).await?;
+    let mut definitions = Definitions::load(tx, commits, begun.or(epoch), &mut known.definitions).await?;
     let passed: Vec<bool> = commits
         .iter()
-        .map(|parts| keys.is_free(parts) && fences.pass(parts) && keys.take(parts))
+        .map(|parts| {
+            let holds =
+                keys.is_free(parts) && definitions.hold(parts) && fences.pass(parts) && keys.take(parts);
+            if holds {
+                definitions.pass(parts);
+            }
+            holds
+        })
         .collect();
-    let wanted = |parts: &&Parts| parts.resources.len() + parts.new_tasks.len();
-    let total: usize = commits
-        .iter()
-        .zip(&passed)
-        .filter(|(_, passed)| **passed)
-        .map(|(p, _)| wanted(p))
-        .sum();
-    let mut next = numbers(tx, total).await?;
     lanes.look(tx, commits, &passed).await?;
     look_for_pauses(tx, commits, starting).await?;
 
@@ -163,6 +173,7 @@ async fn commit_all(
     let ready = writes.write(tx, known).await?;
     for (parts, _) in commits.iter().zip(&passed).filter(|(_, passed)| **passed) {
         marks::write(tx, parts).await?;
+        definitions::write(tx, parts).await?;
     }
     let freed = lanes.free(tx).await?;
     Ok(CommitAll {
@@ -192,22 +203,34 @@ async fn look_for_pauses(tx: &Tx<'_>, commits: &[&Parts], starting: &mut Startin
     Ok(())
 }
 
-/// The first of `count` numbers that no other batch gets.
-async fn numbers(tx: &Tx<'_>, count: usize) -> Result<i64, BatchError> {
+/// The first of `count` numbers that no other batch gets; and, if it is wanted, the epoch of the definitions, which then
+/// does not end before this transaction.
+async fn numbers(tx: &Tx<'_>, count: usize, with_epoch: bool) -> Result<(i64, Option<i64>), BatchError> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
-    if count == 0 {
-        return Ok(0);
+    if count == 0 && !with_epoch {
+        return Ok((0, None));
     }
-    let sql = if tx.backend == DbBackend::Postgres {
+    let sql = match (tx.backend, with_epoch) {
         // A block is larger than any batch.
-        tx.sql("SELECT nextval('numbers')")
-    } else {
-        let sql = tx.sql("UPDATE numbers SET last = last + ").bind(count);
-        sql.push(" RETURNING last - ").bind(count).push(" + 1")
+        (DbBackend::Postgres, false) => tx.sql("SELECT nextval('numbers')"),
+        (DbBackend::Postgres, true) => {
+            tx.sql("SELECT nextval('numbers'), last FROM definition_epoch FOR SHARE")
+        }
+        (_, with_epoch) => {
+            let sql = tx.sql("UPDATE numbers SET last = last + ").bind(count);
+            let sql = sql.push(" RETURNING last - ").bind(count).push(" + 1");
+            let epoch = ", (SELECT last FROM definition_epoch)";
+            sql.push(if with_epoch { epoch } else { "" })
+        }
     };
     let rows = tx.query(sql).await?;
     let row = rows
         .first()
         .ok_or_else(|| sea_orm::DbErr::RecordNotFound("numbers".to_owned()))?;
-    Ok(row.try_get_by_index(0)?)
+    let epoch = if with_epoch {
+        Some(row.try_get_by_index(1)?)
+    } else {
+        None
+    };
+    Ok((row.try_get_by_index(0)?, epoch))
 }

@@ -253,7 +253,7 @@ mod tests {
             format!("INSERT INTO {table} ({columns}) VALUES {tuples} ON CONFLICT DO NOTHING")
         };
         let sources = "workspace_id, key, created_at";
-        let definitions = "workspace_id, source, key, open, created_at";
+        let definitions = "workspace_id, source, key, open, created_at, kind, version, body";
         assert_eq!(
             text(DbBackend::Sqlite, 2, &tables[..1]),
             insert("sources", sources, "(?, ?, ?), (?, ?, ?)")
@@ -263,7 +263,7 @@ mod tests {
             format!(
                 "WITH t2 AS ({}), t3 AS ({}) SELECT 1",
                 insert("sources", sources, "($1, $2, $3)"),
-                insert("definitions", definitions, "($4, $5, $6, $7, $8)")
+                insert("definitions", definitions, "($4, $5, $6, $7, $8, $9, $10, $11)")
             )
         );
     }

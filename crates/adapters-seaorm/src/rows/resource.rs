@@ -2,7 +2,7 @@
 
 use super::{Cells, Row, json, micros, position};
 use caretrack_domain::{
-    Definition, Key, RecordId, Resource, ResourceKey, Source, StoredResource, WorkspaceId,
+    Definition, Key, RecordId, Resource, ResourceKey, Shape, Source, StoredResource, TypeKey, WorkspaceId,
 };
 use caretrack_ports::{ResourceWrite, StoreError};
 use sea_orm::{QueryResult, Value};
@@ -134,25 +134,77 @@ pub(crate) fn read_source(result: &QueryResult) -> Result<Source, StoreError> {
     })
 }
 
-pub(crate) const DEFINITION_COLUMNS: [&str; 5] = ["workspace_id", "source", "key", "open", "created_at"];
+pub(crate) const DEFINITION_COLUMNS: [&str; 8] = [
+    "workspace_id",
+    "source",
+    "key",
+    "open",
+    "created_at",
+    "kind",
+    "version",
+    "body",
+];
 
 pub(crate) fn definition_values(definition: &Definition) -> Vec<Value> {
+    let members = definition.shape.members();
     vec![
         definition.workspace.0.into(),
         definition.source.as_str().into(),
         definition.key.as_str().into(),
-        definition.open.into(),
+        definition.is_open().into(),
         micros(definition.created_at).into(),
+        definition.shape.kind().to_string().into(),
+        definition.version.into(),
+        members.map(|members| json(&members)).into(),
     ]
 }
 
 pub(crate) fn read_definition(result: &QueryResult) -> Result<Definition, StoreError> {
     let mut row = Row::new("definitions", &DEFINITION_COLUMNS, result);
+    let workspace = row.uuid(WorkspaceId)?;
+    let source = row.text(|text| Key::parse(text).ok())?;
+    let key = row.text(|text| Key::parse(text).ok())?;
+    let _open: bool = row.take()?;
+    let created_at = row.instant()?;
+    let kind = row.word()?;
+    let version = row.take()?;
+    let body: Option<serde_json::Map<_, _>> = row.maybe_text(|text| serde_json::from_str(text).ok())?;
+    let shape =
+        Shape::restore(kind, body.as_ref()).ok_or_else(|| row.nonsense("a definition that is none"))?;
     Ok(Definition {
+        workspace,
+        source,
+        key,
+        version,
+        created_at,
+        shape,
+    })
+}
+
+/// Many types at once, as [`WANTED`] and [`FROM_WANTED`].
+pub(crate) const WANTED_TYPES: &str = "wanted(workspace_id, source, key) AS (VALUES ";
+pub(crate) const FROM_WANTED_TYPES: &str = "FROM wanted w JOIN definitions d ON d.workspace_id = w.workspace_id \
+     AND d.source = w.source AND d.key = w.key";
+
+pub(crate) fn type_key_values(of: &TypeKey) -> Vec<Value> {
+    vec![
+        of.workspace.0.into(),
+        of.source.as_str().into(),
+        of.key.as_str().into(),
+    ]
+}
+
+/// Which definition, and in which version.
+pub(crate) fn read_definition_version(cells: Cells<'_>) -> Result<(TypeKey, i64), StoreError> {
+    let mut row = Row::new(
+        "definitions",
+        &["workspace_id", "source", "key", "version"],
+        cells,
+    );
+    let of = TypeKey {
         workspace: row.uuid(WorkspaceId)?,
         source: row.text(|text| Key::parse(text).ok())?,
         key: row.text(|text| Key::parse(text).ok())?,
-        open: row.take()?,
-        created_at: row.instant()?,
-    })
+    };
+    Ok((of, row.take()?))
 }

@@ -7,7 +7,7 @@ mod repeated;
 pub use repeated::repeated;
 
 use super::body::syntax;
-use caretrack_domain::{Problems, Refusal, Rule};
+use caretrack_domain::{JsonPath, Problems, Refusal, Rule};
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -51,6 +51,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The body, for whoever takes it apart elsewhere.
+    pub fn whole_body(text: &'a str) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
+        Self::body(text)?;
+        serde_json::from_str(text).map_err(|_| syntax("is not JSON"))
+    }
+
     fn parse(text: &'a str, path: String) -> Result<Self, serde_json::Error> {
         let Members(members) = serde_json::from_str(text)?;
         let members = members
@@ -71,7 +77,7 @@ impl<'a> Object<'a> {
     }
 
     pub fn path_of(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        JsonPath::Root(&self.path).member(name).to_string()
     }
 
     pub fn look_at(&self, name: &str) -> Option<&'a RawValue> {
@@ -137,7 +143,7 @@ impl<'a> Object<'a> {
     pub fn refuse_the_rest(self, problems: &mut Problems) {
         for name in self.members.keys() {
             problems.add(
-                format!("{}.{name}", self.path),
+                JsonPath::Root(&self.path).member(name),
                 Rule::Unknown,
                 "is not a member here",
             );

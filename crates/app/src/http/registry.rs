@@ -1,6 +1,8 @@
 //! The registry dialect: resources in sources, and the tasks that their writes are.
 
 mod conditions;
+mod definition_shapes;
+mod definitions;
 mod draft;
 mod error;
 mod path;
@@ -33,7 +35,12 @@ pub static DIALECT: Dialect = Dialect {
             sources::list,
             sources::find,
             sources::put,
-            sources::profile,
+            definitions::find_profile,
+            definitions::put_profile,
+            definitions::find_collection,
+            definitions::put_collection,
+            definitions::find_relationship,
+            definitions::put_relationship,
             resources::list,
             resources::create,
         ]

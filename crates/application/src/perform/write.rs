@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::Application;
+use crate::definitions::Freshness;
 use crate::order::{ResourceOrder, Undecodable};
 use crate::resources::write;
 use caretrack_domain::{
@@ -15,6 +16,7 @@ pub(super) struct Seen<'a> {
     operation: &'a Operation,
     order: ResourceOrder,
     stored: Option<StoredResource>,
+    freshness: Freshness,
 }
 
 impl Application {
@@ -22,6 +24,7 @@ impl Application {
         &self,
         task: &Task,
         operations: &'a [Operation],
+        freshness: Freshness,
     ) -> Result<Seen<'a>, Fault> {
         let facts = task.facts();
         // A write is one operation; without it there is nothing to decode.
@@ -32,6 +35,7 @@ impl Application {
             operation,
             order,
             stored,
+            freshness,
         })
     }
 
@@ -47,6 +51,7 @@ impl Application {
             operation,
             order,
             stored,
+            freshness,
         } = seen;
         let mut changes = Changes::by(Author::of_task(facts, now), Admission::Continuing);
 
@@ -57,7 +62,7 @@ impl Application {
             None
         } else {
             Some(
-                self.judge(&mut changes, task, &order, stored.as_ref(), now)
+                self.judge(&mut changes, task, &order, stored.as_ref(), now, freshness)
                     .await?,
             )
         };
@@ -93,14 +98,16 @@ impl Application {
         order: &ResourceOrder,
         stored: Option<&StoredResource>,
         now: Instant,
+        freshness: Freshness,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let workspace = task.facts().workspace;
-        let missing = match self.missing_for(workspace, order, now).await? {
-            Ok(missing) => missing,
+        let basis = match self.basis_of(workspace, order, now, freshness).await? {
+            Ok(basis) => basis,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        Ok(order.decide(workspace, stored, now).map(|after| {
-            missing.add_to(changes);
+        let decided = self.decide(workspace, order, stored, basis, now).await?;
+        Ok(decided.map(|(basis, after)| {
+            basis.add_to(changes, order);
             write(changes, workspace, stored, Place::Accepted(task.place()), after);
         }))
     }

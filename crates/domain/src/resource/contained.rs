@@ -1,6 +1,6 @@
 //! Resources that exist only inside their root.
 
-use crate::{Problems, RecordId, Rule};
+use crate::{JsonPath, Problems, RecordId, Rule};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -31,23 +31,25 @@ impl Eq for Contained {}
 
 /// Ids are well-formed, and unique within their array.
 pub(super) fn check(contained: &IndexMap<String, Vec<Contained>>, path: &str, problems: &mut Problems) {
+    let path = JsonPath::Root(path);
     for (key, items) in contained {
+        let path = path.member(key);
         let mut seen = HashSet::new();
         for (n, item) in items.iter().enumerate() {
-            let path = format!("{path}.{key}[{n}]");
+            let path = path.item(n);
             if let Some(id) = &item.id {
                 if RecordId::for_upsert(id).is_err() {
                     problems.add(
-                        format!("{path}.id"),
+                        path.member("id"),
                         Rule::Pattern,
                         format!("must match {}", RecordId::UPSERT_PATTERN),
                     );
                 }
                 if !seen.insert(id) {
-                    problems.add(format!("{path}.id"), Rule::Duplicate, "is there twice");
+                    problems.add(path.member("id"), Rule::Duplicate, "is there twice");
                 }
             }
-            check(&item.contained, &format!("{path}.contained"), problems);
+            check(&item.contained, &path.member("contained").to_string(), problems);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a client wants a record to be, and the record that comes of it.
 
 use super::{Contained, MetaDraft, ROOT_TOKEN, Resource, ResourceKey, contained};
-use crate::{Instant, Problems, Refusal};
+use crate::{Instant, Problems, Refusal, RefusalKind, TypesInForce};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,15 +23,22 @@ impl ResourceDraft {
         self,
         key: ResourceKey,
         existing: Option<&Resource>,
+        types: &TypesInForce,
         now: Instant,
     ) -> Result<Resource, Refusal> {
         let mut problems = Problems::default();
+        types.check_data(&self.data, &mut problems);
         let (created_at, updated_at) = match existing {
             Some(existing) => (existing.created_at, now.max(existing.updated_at)),
             None => self.meta.times(now, &mut problems),
         };
         check_parts(&self.meta, &self.contained, &mut problems);
+        let unknown = types.check_contained(&self.contained, &mut problems);
         problems.into_result()?;
+        if let Some(of) = unknown {
+            let message = format!("There is no profile {of} in the source {}.", key.source);
+            return Err(Refusal::new(RefusalKind::NotFound, message));
+        }
         Ok(Resource {
             key,
             data: Box::<str>::from(self.data).into_string(),
@@ -47,19 +54,15 @@ impl ResourceDraft {
         contained::name(&mut self.contained, make);
     }
 
-    /// Puts the record's own id where `@rootId` stands for it: in an open type, in any string that equals it.
-    pub fn fill_root_token(&mut self, id: &str) {
-        fill(&mut self.data, id);
-        let mut stack: Vec<&mut Contained> = self.contained.values_mut().flatten().collect();
-        while let Some(item) = stack.pop() {
-            fill(&mut item.data, id);
-            stack.extend(item.contained.values_mut().flatten());
-        }
+    /// Puts the record's own id where `@rootId` stands for it.
+    pub fn fill_root_token(&mut self, id: &str, types: &TypesInForce) {
+        types.fill_root_token(&mut self.data, &mut self.contained, id);
     }
 }
 
 /// What the rules say of a body that is refused for its shape already, so that one answer names everything.
-/// `creates` is the time at which it would make a record; without it, it may replace one.
+/// `creates` is the time at which it would make a record; without it, it may replace one. What the profile says of it
+/// is added by [`TypesInForce::check_refused`], when that is known.
 pub fn check_refused(
     meta: &MetaDraft,
     contained: &IndexMap<String, Vec<Contained>>,
@@ -77,37 +80,20 @@ fn check_parts(meta: &MetaDraft, contained: &IndexMap<String, Vec<Contained>>, p
     contained::check(contained, "$.contained", problems);
 }
 
-/// `data` stays as it was sent, unless there is a token to fill.
-fn fill(data: &mut Box<RawValue>, id: &str) {
-    if !data.get().contains(ROOT_TOKEN) {
-        return;
-    }
-    if let Ok(mut value) = serde_json::from_str::<Value>(data.get())
-        && replace(&mut value, id)
-        && let Ok(filled) = serde_json::value::to_raw_value(&value)
-    {
-        *data = filled;
-    }
-}
-
-fn replace(value: &mut Value, id: &str) -> bool {
+/// Puts `id` into every string that is the token.
+pub(crate) fn replace_token(value: &mut Value, id: &str) {
     match value {
-        Value::String(text) if text == ROOT_TOKEN => {
-            id.clone_into(text);
-            true
-        }
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| replace(item, id) | any),
-        Value::Object(members) => members
-            .values_mut()
-            .fold(false, |any, member| replace(member, id) | any),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::String(text) if text == ROOT_TOKEN => id.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_token(item, id)),
+        Value::Object(members) => members.values_mut().for_each(|member| replace_token(member, id)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Identifier, Key, RecordId, Rule};
+    use crate::{Identifier, Key, RecordId, Rule, TypeKey, WorkspaceId};
     use time::macros::datetime;
 
     const NOW: Instant = datetime!(2026-03-02 09:15 UTC);
@@ -118,6 +104,15 @@ mod tests {
             of: Key::parse("patient").unwrap(),
             id: RecordId::for_create("pt-1001").unwrap(),
         }
+    }
+
+    fn open() -> TypesInForce {
+        let of = TypeKey {
+            workspace: WorkspaceId(uuid::Uuid::nil()),
+            source: key().source,
+            key: key().of,
+        };
+        TypesInForce::new(&of, None, true)
     }
 
     fn draft(data: &str, meta: MetaDraft) -> ResourceDraft {
@@ -138,7 +133,7 @@ mod tests {
     }
 
     fn rules_broken(meta: MetaDraft) -> Vec<(String, Rule)> {
-        match draft("{}", meta).into_resource(key(), None, NOW) {
+        match draft("{}", meta).into_resource(key(), None, &open(), NOW) {
             Ok(_) => Vec::new(),
             Err(refusal) => refusal.problems.into_iter().map(|p| (p.path, p.rule)).collect(),
         }
@@ -148,7 +143,7 @@ mod tests {
     fn data_comes_back_as_sent() {
         let text = r#"{"value": 4.70, "b":1,"a" : 2}"#;
         let resource = draft(text, MetaDraft::default())
-            .into_resource(key(), None, NOW)
+            .into_resource(key(), None, &open(), NOW)
             .unwrap();
         assert_eq!(resource.data, text);
         assert_eq!((resource.created_at, resource.updated_at), (NOW, NOW));
@@ -180,22 +175,24 @@ mod tests {
     #[test]
     fn a_creation_time_ahead_of_our_clock_is_not_after_the_update() {
         let meta = times(Some("2026-03-02T09:15:30Z"), None);
-        let resource = draft("{}", meta).into_resource(key(), None, NOW).unwrap();
+        let resource = draft("{}", meta)
+            .into_resource(key(), None, &open(), NOW)
+            .unwrap();
         assert!(resource.updated_at >= resource.created_at);
     }
 
     #[test]
     fn a_replace_keeps_the_creation_and_ignores_the_callers_times() {
         let first = draft("{}", times(Some("2026-01-01T00:00:00Z"), None));
-        let first = first.into_resource(key(), None, NOW).unwrap();
+        let first = first.into_resource(key(), None, &open(), NOW).unwrap();
         let later = NOW + time::Duration::HOUR;
         let second = draft("{}", times(Some("not a time"), None));
-        let second = second.into_resource(key(), Some(&first), later).unwrap();
+        let second = second.into_resource(key(), Some(&first), &open(), later).unwrap();
         assert_eq!((second.created_at, second.updated_at), (first.created_at, later));
         let clock_went_back = NOW - time::Duration::HOUR;
         let third = draft("{}", MetaDraft::default());
         let third = third
-            .into_resource(key(), Some(&second), clock_went_back)
+            .into_resource(key(), Some(&second), &open(), clock_went_back)
             .unwrap();
         assert_eq!(third.updated_at, later);
     }
@@ -232,7 +229,7 @@ mod tests {
             r#"{"self":"@rootId","text":"see @rootId","@rootId":["@rootId",4.70]}"#,
             MetaDraft::default(),
         );
-        draft.fill_root_token("pt-1");
+        draft.fill_root_token("pt-1", &open());
         assert_eq!(
             draft.data.get(),
             r#"{"self":"pt-1","text":"see @rootId","@rootId":["pt-1",4.70]}"#
@@ -256,7 +253,7 @@ mod tests {
                 .as_deref(),
             Some("made-2")
         );
-        let refusal = draft.into_resource(key(), None, NOW).unwrap_err();
+        let refusal = draft.into_resource(key(), None, &open(), NOW).unwrap_err();
         assert_eq!(refusal.problems[0].path, "$.contained.contacts[1].id");
     }
 }

@@ -1,8 +1,8 @@
 //! Schemas that several shapes are made of, with the words of the domain; and the headers of answers.
 
 use caretrack_domain::{
-    Action, AuditOutcome, CredentialKind, LoginKind, ReceiptStatus, Rule, Scope, TargetKind, TaskKind,
-    TaskStatus, WmdaId,
+    Action, AuditOutcome, CollectionType, CredentialKind, LoginKind, ReceiptStatus, Rule, Scope, TargetKind,
+    TaskKind, TaskStatus, WmdaId,
 };
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
@@ -139,6 +139,77 @@ pub fn source_type() -> Object {
 
 pub fn profile_type() -> Object {
     words(["ROOT", "CONTAINED"])
+}
+
+pub fn collection_type() -> Object {
+    words_of::<CollectionType>()
+}
+
+/// `domain::PropertyType`.
+pub fn property_type() -> Object {
+    words([
+        "boolean",
+        "integer",
+        "decimal",
+        "symbol",
+        "markdown",
+        "xhtml",
+        "code",
+        "date",
+        "datetime",
+        "instant",
+        "time",
+        "uri",
+        "url",
+        "object",
+        "array",
+        "address",
+        "humanname",
+        "identifier",
+        "period",
+        "coding",
+        "contactpoint",
+        "contactdetail",
+        "attachment",
+        "geopoint",
+        "reference",
+        "codeableconcept",
+        "quantity",
+    ])
+}
+
+/// `domain::Cardinality`.
+pub fn cardinality() -> Object {
+    words(["0:1", "1:1", "0:*", "1:*"])
+}
+
+pub fn binding_strength() -> Object {
+    words(["preferred"])
+}
+
+/// The key of a type, or `*`.
+pub fn end_type() -> Object {
+    matching("^(\\*|(?!bulk$)[a-zA-Z0-9-][a-zA-Z0-9_-]{0,61})$", "patient")
+}
+
+pub fn relationship_type() -> Object {
+    described(matching(KEY, "treated-by"), "The type of relationship.")
+}
+
+pub fn contained_types() -> Schema {
+    let types = ArrayBuilder::new().items(key()).min_items(Some(1));
+    types.unique_items(true).build().into()
+}
+
+pub fn numbers_or_strings() -> Schema {
+    let either = OneOfBuilder::new()
+        .item(string())
+        .item(ObjectBuilder::new().schema_type(Type::Number));
+    ArrayBuilder::new()
+        .items(either)
+        .min_items(Some(1))
+        .build()
+        .into()
 }
 
 pub fn written() -> Object {

@@ -5,11 +5,33 @@ use crate::http::json::{Object, array};
 use actix_web::HttpRequest;
 use caretrack_application::{Change, ResourceOrder};
 use caretrack_domain::{
-    Contained, Identifier, IdentifierPeriod, Instant, MetaDraft, Precondition, Problems, ROOT_TOKEN,
+    Contained, Identifier, IdentifierPeriod, Instant, Key, MetaDraft, Precondition, Problems, ROOT_TOKEN,
     RecordId, Refusal, ResourceDraft, ResourceKey, Rule, check_refused,
 };
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
+
+/// A body that is refused for its shape. What of it the profile in force can be asked about is there, so that one
+/// answer names everything.
+pub struct Misshapen {
+    pub problems: Problems,
+    pub of: Option<(Key, Key)>,
+    pub data: Option<Box<RawValue>>,
+    pub contained: IndexMap<String, Vec<Contained>>,
+}
+
+impl From<Refusal> for Misshapen {
+    fn from(refusal: Refusal) -> Self {
+        let mut problems = Problems::default();
+        problems.extend(refusal.problems);
+        Self {
+            problems,
+            of: None,
+            data: None,
+            contained: IndexMap::new(),
+        }
+    }
+}
 
 /// POST, at `now`: `make_id` gives the id that the body may leave to us.
 pub fn create(
@@ -17,7 +39,7 @@ pub fn create(
     text: &str,
     now: Instant,
     make_id: impl FnOnce() -> RecordId,
-) -> Result<ResourceOrder, Refusal> {
+) -> Result<ResourceOrder, Misshapen> {
     let mut problems = Problems::default();
     let source = path::key_to_make(request, "sourceKey", &mut problems);
     let of = path::key_to_make(request, "resourceType", &mut problems);
@@ -33,19 +55,17 @@ pub fn create(
     let meta = meta
         .map(|meta| read_meta(meta, &mut problems))
         .unwrap_or_default();
-    let draft = read_draft(body, meta, Some(now), &mut problems);
-    match (source, of, id, draft) {
-        (Some(source), Some(of), Some(id), Some(draft)) if problems.is_empty() => Ok(ResourceOrder {
-            key: ResourceKey { source, of, id },
-            change: Change::Create(draft),
-            precondition: Precondition::default(),
-        }),
-        _ => Err(problems.into()),
-    }
+    let parts = read_parts(body, meta, Some(now), &mut problems);
+    let (key, draft) = complete(source, of, id, parts, problems)?;
+    Ok(ResourceOrder {
+        key,
+        change: Change::Create(draft),
+        precondition: Precondition::default(),
+    })
 }
 
 /// PUT: may say again what the path says, so that what was read can be sent back.
-pub fn put(request: &HttpRequest, text: &str) -> Result<ResourceOrder, Refusal> {
+pub fn put(request: &HttpRequest, text: &str) -> Result<ResourceOrder, Misshapen> {
     let mut problems = Problems::default();
     let source = path::key_to_make(request, "sourceKey", &mut problems);
     let of = path::key_to_make(request, "resourceType", &mut problems);
@@ -53,30 +73,54 @@ pub fn put(request: &HttpRequest, text: &str) -> Result<ResourceOrder, Refusal> 
     let precondition = conditions::for_put(request, &mut problems);
     let mut body = Object::body(text)?;
     repeats(&mut body, "id", id.as_ref().map(RecordId::as_str), &mut problems);
-    repeats(
-        &mut body,
-        "type",
-        of.as_ref().map(caretrack_domain::Key::as_str),
-        &mut problems,
-    );
+    repeats(&mut body, "type", of.as_ref().map(Key::as_str), &mut problems);
     let meta = body.object("meta", &mut problems);
     let meta = meta.map(|mut meta| {
         repeats(
             &mut meta,
             "source",
-            source.as_ref().map(caretrack_domain::Key::as_str),
+            source.as_ref().map(Key::as_str),
             &mut problems,
         );
         read_meta(meta, &mut problems)
     });
-    let draft = read_draft(body, meta.unwrap_or_default(), None, &mut problems);
-    match (source, of, id, draft) {
-        (Some(source), Some(of), Some(id), Some(draft)) if problems.is_empty() => Ok(ResourceOrder {
-            key: ResourceKey { source, of, id },
-            change: Change::Upsert(draft),
-            precondition,
+    let parts = read_parts(body, meta.unwrap_or_default(), None, &mut problems);
+    let (key, draft) = complete(source, of, id, parts, problems)?;
+    Ok(ResourceOrder {
+        key,
+        change: Change::Upsert(draft),
+        precondition,
+    })
+}
+
+/// The key and the draft, if all is there and good.
+fn complete(
+    source: Option<Key>,
+    of: Option<Key>,
+    id: Option<RecordId>,
+    parts: Parts,
+    problems: Problems,
+) -> Result<(ResourceKey, ResourceDraft), Misshapen> {
+    let Parts {
+        data,
+        meta,
+        contained,
+    } = parts;
+    match (source, of, id, data) {
+        (Some(source), Some(of), Some(id), Some(data)) if problems.is_empty() => {
+            let draft = ResourceDraft {
+                data,
+                meta,
+                contained,
+            };
+            Ok((ResourceKey { source, of, id }, draft))
+        }
+        (source, of, _, data) => Err(Misshapen {
+            problems,
+            of: source.zip(of),
+            data,
+            contained,
         }),
-        _ => Err(problems.into()),
     }
 }
 
@@ -92,23 +136,30 @@ fn repeats(object: &mut Object<'_>, name: &str, expected: Option<&str>, problems
     }
 }
 
-fn read_draft(
+/// What a body says of the record.
+struct Parts {
+    data: Option<Box<RawValue>>,
+    meta: MetaDraft,
+    contained: IndexMap<String, Vec<Contained>>,
+}
+
+fn read_parts(
     mut body: Object<'_>,
     meta: MetaDraft,
     creates: Option<Instant>,
     problems: &mut Problems,
-) -> Option<ResourceDraft> {
+) -> Parts {
     let data = body.required_raw_object("data", problems);
     let contained = read_contained(&mut body, problems);
     body.refuse_the_rest(problems);
     if !problems.is_empty() {
         check_refused(&meta, &contained, creates, problems);
     }
-    Some(ResourceDraft {
-        data: data?,
+    Parts {
+        data,
         meta,
         contained,
-    })
+    }
 }
 
 fn read_meta(mut meta: Object<'_>, problems: &mut Problems) -> MetaDraft {
@@ -195,9 +246,15 @@ mod tests {
             .to_http_request()
     }
 
-    fn problems(outcome: Result<ResourceOrder, Refusal>) -> Vec<(String, Rule)> {
-        let refusal = outcome.expect_err("refused");
-        refusal
+    fn good(outcome: Result<ResourceOrder, Misshapen>) -> ResourceOrder {
+        outcome.unwrap_or_else(|misshapen| panic!("{:?}", misshapen.problems))
+    }
+
+    fn problems(outcome: Result<ResourceOrder, Misshapen>) -> Vec<(String, Rule)> {
+        let Err(misshapen) = outcome else {
+            panic!("it is refused")
+        };
+        Refusal::from(misshapen.problems)
             .problems
             .into_iter()
             .map(|problem| (problem.path, problem.rule))
@@ -209,7 +266,7 @@ mod tests {
         let text = r#"{"id":"pt-1","type":"patient","data":{"a": 1.50},"meta":{"createdAt":"2026-03-02T09:15:00.120Z",
             "updatedAt":"2026-03-02T09:15:00.120Z","source":"northclinic","identifier":[{"use":"official"}]},
             "contained":{"contacts":[{"id":"c1","type":"contact","data":{}}],"none":[]}}"#;
-        let order = put(&request("pt-1"), text).unwrap();
+        let order = good(put(&request("pt-1"), text));
         let Change::Upsert(draft) = order.change else {
             panic!("a PUT replaces")
         };
@@ -246,16 +303,15 @@ mod tests {
     fn a_post_may_leave_the_id_to_us() {
         let made = || RecordId::for_create("made").unwrap();
         for text in [r#"{"data":{}}"#, r#"{"id":"@rootId","data":{}}"#] {
-            let order = create(&request(""), text, Instant::UNIX_EPOCH, made).unwrap();
+            let order = good(create(&request(""), text, Instant::UNIX_EPOCH, made));
             assert_eq!(order.key.id.as_str(), "made");
         }
-        let own = create(
+        let own = good(create(
             &request(""),
             r#"{"id":"own","data":{}}"#,
             Instant::UNIX_EPOCH,
             made,
-        )
-        .unwrap();
+        ));
         assert_eq!(own.key.id.as_str(), "own");
         assert_eq!(
             problems(create(

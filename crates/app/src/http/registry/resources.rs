@@ -1,5 +1,6 @@
 //! Resources: POST, PUT, DELETE, GET.
 
+use super::draft::Misshapen;
 use super::error::RegistryError;
 use super::shapes::{
     IdCursor, IfMatch, IfNoneMatch, Limit, NewResource, Prefer, Resource as ResourceShape, ResourceDraft,
@@ -15,7 +16,9 @@ use actix_web::http::header::{ContentType, HeaderName, LOCATION, RETRY_AFTER};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use caretrack_application::{Caller, Change, ResourceOrder, UseCaseError, Written};
-use caretrack_domain::{Precondition, Problems, RecordId, Resource, ResourceKey, Scope, TaskId, TaskKind};
+use caretrack_domain::{
+    Precondition, Problems, RecordId, Refusal, Resource, ResourceKey, Scope, TaskId, TaskKind,
+};
 use std::ops::RangeInclusive;
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -42,11 +45,14 @@ type Answer = Result<HttpResponse, RegistryError>;
 )]
 pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
-    let order = body::read(&request, payload, &api.limits).await.and_then(|text| {
-        Ok(draft::create(&request, &text, api.application.now(), || {
-            api.application.new_record_id()
-        })?)
-    });
+    let order = match body::read(&request, payload, &api.limits).await {
+        Ok(text) => {
+            let make_id = || api.application.new_record_id();
+            let read = draft::create(&request, &text, api.application.now(), make_id);
+            shaped(&api, &caller, read).await
+        }
+        Err(failure) => Err(failure),
+    };
     write(&api, &caller, &request, "resource.create", order).await
 }
 
@@ -71,9 +77,10 @@ pub async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> A
 )]
 pub async fn put(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let caller = api.caller_with(&request, Scope::RegistryWrite).await?;
-    let order = body::read(&request, payload, &api.limits)
-        .await
-        .and_then(|text| Ok(draft::put(&request, &text)?));
+    let order = match body::read(&request, payload, &api.limits).await {
+        Ok(text) => shaped(&api, &caller, draft::put(&request, &text)).await,
+        Err(failure) => Err(failure),
+    };
     write(&api, &caller, &request, "resource.upsert", order).await
 }
 
@@ -110,6 +117,30 @@ fn order_delete(request: &HttpRequest) -> Result<ResourceOrder, Failure> {
             ..Precondition::default()
         },
     })
+}
+
+/// What is refused for its shape is told what its profile says of it, too.
+async fn shaped(
+    api: &Api,
+    caller: &Caller,
+    read: Result<ResourceOrder, Misshapen>,
+) -> Result<ResourceOrder, Failure> {
+    let Misshapen {
+        mut problems,
+        of,
+        data,
+        contained,
+    } = match read {
+        Ok(order) => return Ok(order),
+        Err(misshapen) => misshapen,
+    };
+    if let Some(of) = of {
+        let data = data.as_deref();
+        api.application
+            .check_refused(caller, of, data, &contained, &mut problems)
+            .await?;
+    }
+    Err(Refusal::from(problems).into())
 }
 
 /// Now or later, as the caller prefers.

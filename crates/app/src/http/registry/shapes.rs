@@ -37,15 +37,6 @@ pub struct ResourcePath {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path, rename_all = "camelCase")]
-pub struct ProfilePath {
-    #[param(schema_with = parts::source_key)]
-    source_key: String,
-    #[param(schema_with = parts::resource_type)]
-    profile_key: String,
-}
-
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path, rename_all = "camelCase")]
 pub struct TaskPath {
     #[param(schema_with = parts::source_key)]
     source_key: String,
@@ -139,21 +130,6 @@ pub struct SourceList {
     items: Vec<SourceView>,
     /// The cursor of the next page, if there is more.
     next: Option<String>,
-}
-
-/// What the resources of a type look like.
-#[derive(ToSchema)]
-#[schema(as = Profile)]
-pub struct ProfileView {
-    #[schema(schema_with = parts::key)]
-    key: String,
-    #[serde(rename = "type")]
-    #[schema(schema_with = parts::profile_type)]
-    of: String,
-    #[schema(value_type = Object)]
-    properties: (),
-    /// Any `data` will do.
-    open: Option<bool>,
 }
 
 /// POST: its id may be left to the server.

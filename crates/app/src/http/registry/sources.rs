@@ -1,9 +1,7 @@
-//! Sources and the definitions of their types.
+//! Sources: PUT, GET.
 
 use super::error::RegistryError;
-use super::shapes::{
-    KeyCursor, Limit, ProfilePath, ProfileView, SourceDraft, SourceList, SourcePath, SourceView,
-};
+use super::shapes::{KeyCursor, Limit, SourceDraft, SourceList, SourcePath, SourceView};
 use super::{path, view};
 use crate::http::idempotency::tell;
 use crate::http::json::Object;
@@ -108,26 +106,6 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
         out.push_str(&shown(&source.key).to_string());
     });
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(out))
-}
-
-/// Read the profile of a type
-#[utoipa::path(
-    get,
-    path = "/sources/{sourceKey}/v1/profiles/{profileKey}",
-    operation_id = "findProfile",
-    security(("scope" = ["registry:read"])),
-    params(ProfilePath),
-    responses((status = 200, description = "The profile", body = ProfileView)),
-)]
-pub async fn profile(api: Data<Api>, request: HttpRequest) -> Answer {
-    let caller = api.caller_with(&request, Scope::RegistryRead).await?;
-    let source = path::key_to_find(&request, "sourceKey")?;
-    let key = path::key_to_find(&request, "profileKey")?;
-    let profile = api.application.find_definition(&caller, &source, &key).await?;
-    let shown = json!({
-        "key": profile.key.as_str(), "type": "ROOT", "properties": {}, "open": profile.open,
-    });
-    Ok(HttpResponse::Ok().json(shown))
 }
 
 fn shown(key: &Key) -> serde_json::Value {
