@@ -2,8 +2,8 @@
 
 use crate::http::openapi::parts::{matching, string, words, words_of};
 use caretrack_domain::{
-    Abo, ChangeReason, CmvStatus, DiseasePhase, Ethnicity, HlaValue, Locus, RecordFlag, Rhesus, RunStatus,
-    SearchEngine, SearchRequest, SearchStatus, Sex, TargetStatus,
+    Abo, ChangeReason, CmvStatus, DiseasePhase, Due, Ethnicity, HlaValue, Locus, RecordFlag, Rhesus,
+    RunStatus, SearchEngine, SearchRequest, SearchStatus, Sex, TargetStatus,
 };
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
@@ -135,6 +135,10 @@ pub fn loci() -> Schema {
     let loci = loci.min_items(Some(1)).unique_items(true);
     let types = SchemaType::from_iter([Type::Array, Type::Null]);
     loci.schema_type(types).build().into()
+}
+
+pub fn due() -> Object {
+    words_of::<Due>()
 }
 
 pub fn run_status() -> Object {

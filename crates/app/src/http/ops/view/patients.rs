@@ -4,7 +4,7 @@ use super::task::{self, TaskView};
 use crate::http::patient_status::parts;
 use crate::http::rfc3339;
 use caretrack_application as application;
-use caretrack_domain::{Instant, LocalPatientId, Patient, SearchStatus, StatusEntry};
+use caretrack_domain::{Instant, LocalPatientId, Patient, Registration, SearchStatus, StatusEntry};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,8 +40,22 @@ pub struct PatientRecord {
     /// There and true if nobody can be told any more who it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     anonymised: Option<bool>,
+    /// What time brings next, unless something happens before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_due: Option<DueView>,
     /// Newest first.
     recent_tasks: Vec<TaskView>,
+}
+
+/// What is done for a patient without being asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PatientDue)]
+pub struct DueView {
+    /// The automatic stop, the refresh of the day, or the anonymisation.
+    #[schema(schema_with = parts::due)]
+    what: &'static str,
+    #[schema(format = DateTime)]
+    at: String,
 }
 
 pub fn patient(patient: &Patient) -> PatientView {
@@ -74,6 +88,10 @@ pub fn record(record: &application::PatientRecord, now: Instant) -> PatientRecor
         older_wmda_ids: numbers,
         search_status: newest.and_then(|newest| shown_status(newest.status)),
         anonymised: newest.filter(|newest| newest.is_anonymised()).map(|_| true),
+        next_due: newest.and_then(Registration::next_due).map(|(what, at)| DueView {
+            what: what.into(),
+            at: rfc3339(at),
+        }),
         recent_tasks: record
             .recent_tasks
             .iter()
