@@ -38,6 +38,10 @@ impl MigratorTrait for Migrator {
                 sql: include_str!("m0006_traces.sql"),
             }),
             Box::new(SqlFile {
+                name: "m0007_donor_searches",
+                sql: include_str!("m0007_donor_searches.sql"),
+            }),
+            Box::new(SqlFile {
                 name: "m0008_definitions",
                 sql: include_str!("m0008_definitions.sql"),
             }),

@@ -28,6 +28,7 @@ mod e2e {
     pub mod latency;
     pub mod operators;
     pub mod overload;
+    pub mod patient_status;
     pub mod postgres_restart;
     pub mod races;
     pub mod registry;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         e2e::asynchronous::journeys(),
         e2e::clock::journeys(),
         e2e::overload::journeys(),
+        e2e::patient_status::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),
         e2e::every_route::journeys(),

@@ -7,6 +7,7 @@
 mod clock;
 mod lanes;
 mod queue;
+mod registrations;
 mod repositories;
 mod state;
 mod store;

@@ -362,7 +362,9 @@ impl PatientRepository for MemoryStore {
         let state = self.state();
         let id = match by {
             PatientRef::Id(id) => Some(id),
-            PatientRef::Wmda(number) => state.by_wmda.get(&number).copied(),
+            PatientRef::Wmda(number) => (state.registrations.get(&number))
+                .map(|registration| registration.patient)
+                .or_else(|| state.by_wmda.get(&number).copied()),
         };
         let found = id.and_then(|id| state.patients.get(&id));
         Ok(found.filter(|patient| patient.workspace == workspace).cloned())

@@ -3,8 +3,9 @@
 use crate::lanes::Lane;
 use caretrack_domain::{
     AuditEntry, AuditSeal, Credential, CredentialId, Definition, Fingerprint, IdempotencyKey, Instant, Key,
-    LocalPatientId, Operation, OrderingKey, Patient, PatientId, RecordId, Source, StoredResource, Task,
-    TaskId, TaskKind, Webhook, WebhookId, WmdaId, Workspace, WorkspaceId,
+    LocalPatientId, Operation, OrderingKey, Patient, PatientId, RecordFlag, RecordId, Registration,
+    ResultKey, Search, SearchId, Source, StatusEntry, StoredResource, Task, TaskId, TaskKind, Webhook,
+    WebhookId, WmdaId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{OutboxEntry, Remembered};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,12 @@ pub(crate) struct State {
     pub(crate) by_wmda: BTreeMap<WmdaId, PatientId>,
     pub(crate) by_local: BTreeMap<(WorkspaceId, LocalPatientId), PatientId>,
 
+    pub(crate) registrations: BTreeMap<WmdaId, Registration>,
+    /// By the revisions that made them.
+    pub(crate) status_entries: BTreeMap<(WmdaId, i64), StatusEntry>,
+    pub(crate) searches: BTreeMap<SearchId, Search>,
+    pub(crate) results: BTreeMap<ResultKey, ResultRow>,
+
     pub(crate) remembered: BTreeMap<(WorkspaceId, IdempotencyKey), Remembered>,
 
     /// An entry's number is one more than its index.
@@ -73,6 +80,16 @@ pub(crate) struct ResourceRow {
     pub(crate) stored: StoredResource,
     /// When it was deleted: what the retention of the mark counts from.
     pub(crate) deleted_at: Option<Instant>,
+}
+
+/// One record that a search found.
+#[derive(Debug)]
+pub(crate) struct ResultRow {
+    pub(crate) position: u32,
+    pub(crate) content: String,
+    pub(crate) digest: Fingerprint,
+    pub(crate) flag: Option<RecordFlag>,
+    pub(crate) flagged_at: Instant,
 }
 
 impl State {

@@ -4,8 +4,8 @@ use crate::MemoryStore;
 use crate::state::{ResourceRow, State, TaskRow};
 use async_trait::async_trait;
 use caretrack_domain::{
-    Credential, Instant, NewTask, Operation, Patient, Receipt, ResourceKey, StoredResource, Task, TaskEffect,
-    TaskId, TaskTransition, TypeKey, WorkspaceId,
+    Credential, Instant, NewTask, Operation, Patient, PatientId, Receipt, ResourceKey, StoredResource, Task,
+    TaskEffect, TaskId, TaskTransition, TypeKey, WorkspaceId,
 };
 use caretrack_ports::{
     Changes, Committed, NewCredential, OutboxEntry, Parts, Place, Remembered, ResourceWrite, Retention,
@@ -87,6 +87,7 @@ impl State {
             }
         }
         self.check_webhooks(parts)?;
+        self.check_registrations(parts)?;
         let next = (self.seals.len() + 1..).map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         fence(
             parts
@@ -169,7 +170,7 @@ impl State {
                 name(own(self.by_local.get(&key)) && local_ids.insert(key))?;
             }
         }
-        Ok(())
+        self.check_registration_names(parts)
     }
 
     pub(crate) fn resource(&self, workspace: WorkspaceId, key: &ResourceKey) -> Option<&ResourceRow> {
@@ -182,7 +183,7 @@ pub(crate) fn fence(holds: bool) -> Result<(), StoreError> {
     if holds { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
-fn name(is_free: bool) -> Result<(), StoreError> {
+pub(crate) fn name(is_free: bool) -> Result<(), StoreError> {
     if is_free {
         Ok(())
     } else {
@@ -239,8 +240,23 @@ impl State {
         for credential in parts.credentials {
             self.write_credential(credential);
         }
+        for removal in parts.removed_patients {
+            self.remove_patient(removal.id);
+        }
         for write in parts.patients {
             self.write_patient(write.after);
+        }
+        for write in parts.registrations {
+            self.write_registration(write);
+        }
+        for touch in parts.touches {
+            self.touch(touch);
+        }
+        for entry in parts.status_entries {
+            self.status_entries.insert((entry.wmda_id, entry.revision), entry);
+        }
+        for write in parts.searches {
+            self.write_search(write);
         }
         for pause in parts.pauses {
             let queue = (pause.workspace, pause.kind);
@@ -382,13 +398,17 @@ impl State {
         }
     }
 
-    fn write_patient(&mut self, patient: Patient) {
-        if let Some(before) = self.patients.get(&patient.id) {
+    fn remove_patient(&mut self, id: PatientId) {
+        if let Some(before) = self.patients.remove(&id) {
             self.by_wmda.remove(&before.wmda_id);
-            if let Some(local_id) = before.local_id.clone() {
+            if let Some(local_id) = before.local_id {
                 self.by_local.remove(&(before.workspace, local_id));
             }
         }
+    }
+
+    fn write_patient(&mut self, patient: Patient) {
+        self.remove_patient(patient.id);
         self.by_wmda.insert(patient.wmda_id, patient.id);
         if let Some(local_id) = patient.local_id.clone() {
             self.by_local.insert((patient.workspace, local_id), patient.id);

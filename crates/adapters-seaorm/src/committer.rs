@@ -14,12 +14,14 @@ mod idempotency;
 mod lanes;
 mod marks;
 mod pruning;
+mod registrations;
 mod sheet;
 mod tables;
 mod writes;
 
 use self::batch::Tx;
 use self::sheet::Sheet;
+use crate::checkpoint::Log;
 use crate::engine::{self, Engine};
 use crate::error::{BatchError, store_error, unavailable};
 use crate::offers::Starting;
@@ -62,6 +64,17 @@ impl Job {
     fn is_new_work(&self) -> bool {
         match self {
             Self::Commit(changes, ..) => changes.admission() == Admission::New,
+            Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => false,
+        }
+    }
+
+    /// Whether nothing of what was there before is to be left.
+    fn forgets(&self) -> bool {
+        match self {
+            Self::Commit(changes, ..) => {
+                let mut registrations = changes.parts().registrations.iter();
+                registrations.any(|write| write.after.is_anonymised())
+            }
             Self::Claim(..) | Self::Renew(..) | Self::Prune(..) => false,
         }
     }
@@ -118,7 +131,7 @@ pub(crate) struct Told {
     pub work: Work,
     pub wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
-    pub written: Arc<Notify>,
+    pub log: Arc<Log>,
     /// Told of every commit when it may be read.
     pub readable: Arc<Notify>,
     pub observer: Arc<dyn Observer>,
@@ -141,7 +154,7 @@ impl Committer {
         let Told {
             work,
             wake,
-            written,
+            log,
             readable,
             observer,
         } = told;
@@ -152,7 +165,7 @@ impl Committer {
             reserve: reserve.clone(),
             work,
             wake,
-            written,
+            log,
             observer,
             readable,
             known: batch::Known::default(),
@@ -196,7 +209,7 @@ struct Run {
     work: Work,
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Told of every commit.
-    written: Arc<Notify>,
+    log: Arc<Log>,
     observer: Arc<dyn Observer>,
     /// Something was committed, and may be read.
     readable: Arc<Notify>,
@@ -275,7 +288,7 @@ impl Run {
         let mut starting = self.starting(jobs);
         match self.apply(jobs, &mut starting).await {
             Ok((outcomes, ready)) => {
-                self.written.notify_one();
+                self.log.note(jobs.iter().any(Job::forgets));
                 self.work.hand_over(starting.started);
                 if ready {
                     (self.wake)();

@@ -64,15 +64,15 @@ impl SeaStore {
             offers: Arc::new(Offers::none()),
             notify: Arc::new(Notify::new()),
         };
-        let (written, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (log, told) = (Arc::new(checkpoint::Log::default()), Arc::new(Notify::new()));
         if readers.get_database_backend() == DbBackend::Sqlite {
-            tokio::spawn(checkpoint::keep_log_short(url.to_owned(), written.clone()));
+            tokio::spawn(checkpoint::keep_log_short(url.to_owned(), log.clone()));
         }
         let wake = queue::wake(url, &readers, work.clone());
         let to_tell = Told {
             work: work.clone(),
             wake,
-            written,
+            log,
             readable: told.clone(),
             observer: options.observer,
         };
@@ -213,6 +213,8 @@ pub(crate) fn pragmas(role: Role) -> Vec<(&'static str, String)> {
     ];
     match role {
         Role::Writer { log_pages } => pragmas.extend([
+            // What is deleted, or written over, is not left in the file.
+            ("secure_delete", "ON".to_owned()),
             ("cache_size", "-32768".to_owned()),
             ("wal_autocheckpoint", log_pages.to_string()),
         ]),

@@ -11,13 +11,14 @@ use caretrack_domain::{
     SecretHash, Source, StoredResource, Task, TaskId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository, Remembered,
-    ResourceRepository, StoreError, WorkspaceRepository,
+    CredentialRepository, IdempotencyRepository, PatientRef, PatientRepository, RegistrationRepository,
+    Remembered, ResourceRepository, StoreError, WorkspaceRepository,
 };
 use sea_orm::DbBackend;
 use std::collections::HashMap;
 
 mod clock;
+mod registrations;
 mod tasks;
 mod told;
 
@@ -245,7 +246,11 @@ impl PatientRepository for SeaStore {
             .bind(workspace.0);
         let sql = match by {
             PatientRef::Id(id) => sql.push(" AND id = ").bind(id.0),
-            PatientRef::Wmda(wmda_id) => sql.push(" AND wmda_id = ").bind(wmda_id.number()),
+            // Numbers of registrations go before a person's own: after an anonymisation the person may be another.
+            PatientRef::Wmda(wmda_id) => match self.find_registration(workspace, wmda_id).await? {
+                Some(registration) => sql.push(" AND id = ").bind(registration.patient.0),
+                None => sql.push(" AND wmda_id = ").bind(wmda_id.number()),
+            },
         };
         self.read_one(sql, records::read_patient).await
     }

@@ -3,6 +3,7 @@
 mod cells;
 pub(crate) mod idempotency;
 pub(crate) mod records;
+pub(crate) mod registrations;
 pub(crate) mod resource;
 pub(crate) mod task;
 pub(crate) mod told;

@@ -13,6 +13,7 @@ mod json;
 mod metrics;
 pub mod openapi;
 mod ops;
+mod patient_status;
 mod query;
 mod registry;
 mod request_id;
@@ -100,15 +101,26 @@ impl Api {
     }
 
     async fn caller_with(&self, request: &HttpRequest, scope: Scope) -> Result<Caller, UseCaseError> {
-        let caller = self.caller(request).await?;
+        let caller = self.entitled(request, access::API_KEYS, scope).await?;
+        if let Err(refusal) = Self::check_key(request) {
+            self.note_refusal(&caller, "access", request).await;
+            return Err(refusal.into());
+        }
+        Ok(caller)
+    }
+
+    /// Who calls, if they may.
+    async fn entitled(
+        &self,
+        request: &HttpRequest,
+        accepts: access::Accepts,
+        scope: Scope,
+    ) -> Result<Caller, UseCaseError> {
+        let caller = self.caller_by(request, accepts).await?;
         if let Err(denied) = caller.require(scope) {
             let target = target(request);
             self.application.note_denial(&caller, "access", target).await;
             return Err(denied);
-        }
-        if let Err(refusal) = Self::check_key(request) {
-            self.note_refusal(&caller, "access", request).await;
-            return Err(refusal.into());
         }
         Ok(caller)
     }

@@ -32,6 +32,8 @@ pub struct Settings {
     pub auth: Auth,
     pub registry: Registry,
     pub clock: Clock,
+    #[serde(rename = "match")]
+    pub matching: Matching,
     pub jobs: Jobs,
     pub webhooks: Webhooks,
     pub audit: Audit,
@@ -196,6 +198,21 @@ pub enum ClockMode {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
+pub struct Matching {
+    pub engine: MatchEngine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchEngine {
+    /// Nothing is found, unless somebody delivers.
+    None,
+    /// Told of searches by events; delivers.
+    External,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Webhooks {
     /// Also to private addresses, and without TLS.
     pub allow_private: bool,
@@ -227,6 +244,8 @@ pub struct Audit {
 pub struct Limits {
     /// Bytes.
     pub body: usize,
+    /// Bytes of what a match engine delivers.
+    pub delivery: usize,
     #[serde(with = "humantime_serde")]
     pub body_time: Duration,
     /// Of server-sent events.
@@ -400,6 +419,14 @@ impl Default for Clock {
     }
 }
 
+impl Default for Matching {
+    fn default() -> Self {
+        Self {
+            engine: MatchEngine::None,
+        }
+    }
+}
+
 impl Default for Webhooks {
     fn default() -> Self {
         Self {
@@ -441,6 +468,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1 << 20,
+            delivery: 10 << 20,
             body_time: Duration::from_secs(30),
             requests_per_second: 0,
             requests_burst: 100,

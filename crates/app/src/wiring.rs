@@ -13,7 +13,7 @@ use caretrack_adapters_auth::{Argon2Hasher, JwtVerifier, KeySet, KeySource, Refr
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
 use caretrack_application::{Application, Verifiers, Worker, WorkerSettings};
-use caretrack_ports::{Clock, IdGenerator, Observer, Store, TaskQueue};
+use caretrack_ports::{Clock, ExternalMatchEngine, IdGenerator, NoMatchEngine, Observer, Store, TaskQueue};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,6 +60,10 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     };
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
+    let application = application.matched_by(match settings.matching.engine {
+        settings::MatchEngine::None => Arc::new(NoMatchEngine),
+        settings::MatchEngine::External => Arc::new(ExternalMatchEngine),
+    });
     let application = application.observed_by(Arc::clone(&metrics) as _);
     let application = Arc::new(application.traced_by(Arc::new(spans)));
     application.start_clock().await?;

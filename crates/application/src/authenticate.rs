@@ -73,6 +73,14 @@ impl Caller {
         }
     }
 
+    /// The user whom a token names, if it does.
+    pub fn username(&self) -> Option<&str> {
+        match &self.who.login {
+            Login::Token(token) => token.username.as_deref(),
+            Login::ApiKey(_) | Login::Client(_) => None,
+        }
+    }
+
     pub(crate) fn author(&self, at: Instant) -> Author {
         Author::principal(&self.who, self.request_id.clone(), at)
     }

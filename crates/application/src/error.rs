@@ -1,7 +1,7 @@
 //! What a use case can end in beside success; each dialect maps it exhaustively to its own answers.
 
 use backon::{ExponentialBuilder, Retryable};
-use caretrack_domain::{KeyConflict, Refusal, RefusalKind, RefusedTaskCommand, Scope};
+use caretrack_domain::{KeyConflict, PatientRefusal, Refusal, RefusalKind, RefusedTaskCommand, Scope};
 use caretrack_ports::{HashingError, StoreError};
 use std::error::Error;
 use std::fmt;
@@ -67,6 +67,12 @@ pub enum UseCaseError {
     /// A fault of ours.
     #[error("internal fault")]
     Internal(#[source] StoreError),
+}
+
+impl From<PatientRefusal> for UseCaseError {
+    fn from(refusal: PatientRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 impl From<StoreError> for UseCaseError {

@@ -13,6 +13,7 @@ mod clock;
 mod credentials;
 mod definitions;
 mod depth;
+mod due;
 mod error;
 mod feed;
 mod health;
@@ -23,12 +24,15 @@ mod observed;
 mod order;
 mod patients;
 mod perform;
+mod persons;
 mod positions;
 mod queues;
 mod recent;
 mod refusals;
+mod registrations;
 mod resources;
 mod sealing;
+mod searches;
 mod sources;
 mod tasks;
 mod webhooks;
@@ -51,8 +55,10 @@ pub use limits::Rate;
 pub use notices::event_data;
 pub use order::{Change, ResourceOrder};
 pub use patients::PatientRecord;
+pub use registrations::{NewRegistration, RegistrationList, StatusAnswer};
 pub use resources::Written;
 pub use sealing::{AuditProblem, AuditReport, verify_audit};
+pub use searches::{DeliveryAnswer, ResultsPage};
 pub use worker::{Worker, WorkerSettings};
 
 use caretrack_domain::{
@@ -60,8 +66,8 @@ use caretrack_domain::{
     TaskId, TaskKind, TypeKey, WorkerId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
-    Clock, IdGenerator, Observer, PasswordHasher, Store, StoreError, TaskQueue, TokenVerifier, Tracer,
-    Unobserved, Untraced,
+    Clock, IdGenerator, MatchEngine, NoMatchEngine, Observer, PasswordHasher, Store, StoreError, TaskQueue,
+    TokenVerifier, Tracer, Unobserved, Untraced,
 };
 use clients::Clients;
 use clock::Lead;
@@ -139,6 +145,7 @@ pub struct Application {
     lead: Lead,
     ids: Arc<dyn IdGenerator>,
     verifiers: Verifiers,
+    engine: Arc<dyn MatchEngine>,
     settings: Settings,
     /// This start of this process.
     worker: WorkerId,
@@ -186,6 +193,7 @@ impl Application {
             lead: Lead::of(settings.clock),
             ids,
             verifiers,
+            engine: Arc::new(NoMatchEngine),
             settings,
             worker,
             principals: Recent::default(),
@@ -203,6 +211,12 @@ impl Application {
     /// With somebody who counts.
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.store.observer = observer;
+        self
+    }
+
+    /// With somebody who finds donors.
+    pub fn matched_by(mut self, engine: Arc<dyn MatchEngine>) -> Self {
+        self.engine = engine;
         self
     }
 

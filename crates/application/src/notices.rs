@@ -119,7 +119,7 @@ impl Application {
                 kind: TaskKind::WebhookDeliver,
                 source: None,
                 patient: None,
-                ordering_key: Some(webhook.ordering_key(subject(&entry.event).1)),
+                ordering_key: Some(webhook.ordering_key(&subject(&entry.event).1)),
                 submitted_by: None,
                 request_id: RequestId::generated(self.ids.id()),
                 trace: None,
@@ -142,10 +142,11 @@ impl Application {
     }
 }
 
-fn subject(event: &Event) -> (&'static str, uuid::Uuid) {
+fn subject(event: &Event) -> (&'static str, String) {
     match event {
-        Event::Task { id, .. } => ("tasks", id.0),
-        Event::Patient { id } => ("patients", id.0),
+        Event::Task { id, .. } => ("tasks", id.to_string()),
+        Event::Patient { id } => ("patients", id.to_string()),
+        Event::Search { id } => ("searches", id.number().to_string()),
     }
 }
 
@@ -174,5 +175,6 @@ pub fn event_data(event: &Event) -> serde_json::Value {
             json!({"id": id, "kind": kind.to_string(), "state": status.to_string()})
         }
         Event::Patient { id } => json!({"id": id}),
+        Event::Search { id } => json!({"searchId": id.number()}),
     }
 }

@@ -4,7 +4,7 @@ use crate::error::until_settled;
 use crate::idempotency::Conclusion;
 use crate::{Application, Asker, Caller, Page, UseCaseError};
 use caretrack_domain::{
-    AuditOutcome, LocalPatientId, Patient, PatientId, Refusal, RefusalKind, Scope, Task, WmdaId,
+    AuditOutcome, LocalPatientId, Patient, PatientId, Refusal, RefusalKind, Registration, Scope, Task, WmdaId,
 };
 use caretrack_ports::{Admission, Changes, PatientRef, TaskFilter};
 
@@ -12,14 +12,14 @@ use caretrack_ports::{Admission, Changes, PatientRef, TaskFilter};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatientRecord {
     pub patient: Patient,
+    /// For donor searches, newest first.
+    pub registrations: Vec<Registration>,
     /// Newest first.
     pub recent_tasks: Vec<Task>,
 }
 
 impl Application {
     const RECENT: usize = 10;
-    /// The numbers are sparse: a few draws that all meet a taken one mean that something else is taken.
-    const DRAWS: usize = 5;
 
     pub async fn register_patient<Q: Asker<Patient>>(
         &self,
@@ -50,6 +50,7 @@ impl Application {
                 wmda_id: WmdaId::drawn(self.ids.number()),
                 local_id: local_id.clone(),
                 active: true,
+                known_elsewhere: true,
                 created_at: now,
                 revision: 0,
             };
@@ -80,8 +81,13 @@ impl Application {
             .store
             .list_tasks(caller.who.workspace, filter, Self::RECENT)
             .await?;
+        let registrations = self
+            .store
+            .registrations_of(caller.who.workspace, patient.id)
+            .await?;
         Ok(PatientRecord {
             patient,
+            registrations,
             recent_tasks,
         })
     }
@@ -139,7 +145,7 @@ impl Application {
         self.conclude(asker, changes, Conclusion::of(patient)).await
     }
 
-    async fn patient(&self, caller: &Caller, by: PatientRef) -> Result<Patient, UseCaseError> {
+    pub(crate) async fn patient(&self, caller: &Caller, by: PatientRef) -> Result<Patient, UseCaseError> {
         let found = self.store.find_patient(caller.who.workspace, by).await?;
         found.ok_or_else(|| UseCaseError::not_found("There is no such patient."))
     }

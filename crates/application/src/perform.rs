@@ -9,6 +9,7 @@
 //! (`Conclude`, as `deliver` does it).
 
 mod deliver;
+mod patients;
 mod write;
 
 use crate::Application;
@@ -25,7 +26,6 @@ use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use write::Seen;
 
 /// What is to be done with a task that is ours.
 enum Plan {
@@ -38,6 +38,12 @@ enum Plan {
     GiveUp(String),
     /// The worker stops.
     GiveBack,
+}
+
+/// What a task is about, as it is now.
+enum Seen<'a> {
+    Write(write::Seen<'a>),
+    Patient(patients::Seen<'a>),
 }
 
 /// Why a step failed, other than by a refusal.
@@ -64,7 +70,13 @@ impl Application {
     ) {
         let ClaimedTask { task, operations } = claimed;
         let (plan, permits) = match task.facts().kind {
-            TaskKind::RegistryWrite => (Plan::CarryOut, Some(permits)),
+            TaskKind::RegistryWrite
+            | TaskKind::SearchRun
+            | TaskKind::SearchRefresh
+            | TaskKind::SearchRefreshDaily
+            | TaskKind::SearchTimeout
+            | TaskKind::PatientStop
+            | TaskKind::PatientAnonymise => (Plan::CarryOut, Some(permits)),
             TaskKind::WebhookDeliver => (self.deliver(&task, &operations, sender).await, None),
         };
         self.pursue(task, &operations, plan, permits).await;
@@ -159,9 +171,18 @@ impl Application {
         freshness: Freshness,
     ) -> Result<Option<Seen<'a>>, Fault> {
         match plan {
-            Plan::CarryOut if !task.cancel_requested() => {
-                Ok(Some(self.look_at_write(task, operations, freshness).await?))
-            }
+            Plan::CarryOut if !task.cancel_requested() => Ok(Some(match task.facts().kind {
+                TaskKind::RegistryWrite => {
+                    Seen::Write(self.look_at_write(task, operations, freshness).await?)
+                }
+                TaskKind::SearchRun
+                | TaskKind::SearchRefresh
+                | TaskKind::SearchRefreshDaily
+                | TaskKind::SearchTimeout
+                | TaskKind::PatientStop
+                | TaskKind::PatientAnonymise => Seen::Patient(self.look_at_patient(task, operations).await?),
+                TaskKind::WebhookDeliver => return Err(Undecodable::nothing().into()),
+            })),
             Plan::CarryOut | Plan::Conclude(_) | Plan::Break(_) | Plan::GiveUp(_) | Plan::GiveBack => {
                 Ok(None)
             }
@@ -184,7 +205,8 @@ impl Application {
         let by = Fence::Holder(token);
         match plan {
             Plan::CarryOut => match seen {
-                Some(seen) => self.carry_out_write(task, token, seen, now).await,
+                Some(Seen::Write(seen)) => self.carry_out_write(task, token, seen, now).await,
+                Some(Seen::Patient(seen)) => self.carry_out_for_patient(task, token, seen, now).await,
                 None => Err(Undecodable::nothing().into()),
             },
             Plan::Conclude(delivery) => settle(task, token, operations, delivery, now),

@@ -162,7 +162,7 @@ impl Worker {
             self.reap(),
             self.prune(),
             self.make_notices(),
-            self.seal_audit(),
+            futures::future::join(self.seal_audit(), self.hand_over_due()),
         );
         tokio::select! {
             () = work => {}
@@ -265,7 +265,13 @@ impl Worker {
     /// Of every kind that has some.
     fn room_by_kind(&self) -> BTreeMap<TaskKind, usize> {
         let room = |kind| match kind {
-            TaskKind::RegistryWrite => usize::MAX,
+            TaskKind::RegistryWrite
+            | TaskKind::SearchRun
+            | TaskKind::SearchRefresh
+            | TaskKind::SearchRefreshDaily
+            | TaskKind::SearchTimeout
+            | TaskKind::PatientStop
+            | TaskKind::PatientAnonymise => usize::MAX,
             TaskKind::WebhookDeliver => self.room_for_deliveries(),
         };
         let kinds = <TaskKind as strum::IntoEnumIterator>::iter();
@@ -415,6 +421,32 @@ impl Worker {
                     tracing::warn!(%error, "notices could not be made");
                     tokio::time::sleep(failing.next().unwrap_or(LONGEST)).await;
                 }
+            }
+        }
+    }
+
+    /// Makes tasks of what is due. A crowd that falls due at once comes in small companies, and leaves room between.
+    async fn hand_over_due(&self) {
+        const AT_ONCE: usize = 128;
+        const PAUSE: Duration = Duration::from_millis(20);
+        const EVERY: Duration = Duration::from_secs(1);
+        let mut clock_moves = self.application.clock_moves();
+        let mut failing = patience();
+        loop {
+            let pause = match self.application.hand_over_due(AT_ONCE).await {
+                Ok(AT_ONCE..) => PAUSE,
+                Ok(_) => {
+                    failing = patience();
+                    EVERY
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what is due could not be handed over");
+                    failing.next().unwrap_or(EVERY)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = clock_moves.next() => {}
             }
         }
     }

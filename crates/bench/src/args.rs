@@ -41,6 +41,12 @@ pub struct Args {
     /// Tasks in a full store
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub tasks: u64,
+    /// Registered patients in a full store
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub patients: u64,
+    /// Patients in ACT, each with a search that is refreshed once a day
+    #[arg(long, value_name = "N", default_value_t = 300_000)]
+    pub active: u64,
     /// How often a figure is measured again while others use the machine
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub tries: u32,

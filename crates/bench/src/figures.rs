@@ -4,7 +4,10 @@ mod asynchronous;
 mod claims;
 mod clients;
 mod connections;
+mod day;
+mod dialect;
 mod drain;
+mod patients;
 mod size;
 mod start;
 mod task_get;
@@ -36,6 +39,10 @@ pub enum Figure {
     Connections,
     /// What a claim costs in a small, a long and an old queue
     Claims,
+    /// A change of status and a page of the list, with few patients and with many
+    Patients,
+    /// A day on which the searches of many patients are refreshed
+    Day,
 }
 
 impl Figure {
@@ -56,6 +63,8 @@ impl Figure {
             Self::Size => size::measure(bench).await,
             Self::Connections => connections::measure(bench).await,
             Self::Claims => claims::measure(bench).await,
+            Self::Patients => patients::measure(bench).await,
+            Self::Day => day::measure(bench).await,
         }
     }
 }

@@ -35,6 +35,10 @@ impl Latencies {
             .map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
     }
 
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn median(&self) -> f64 {
         self.percentile(50)
     }

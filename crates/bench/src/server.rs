@@ -13,6 +13,8 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 const KEY: &str = "ct_bench0123456789bench0123456789bench";
+/// What tokens are signed with.
+pub const SECRET: &str = "bench-hs256-secret-0123456789-0123456789";
 const LONGEST_START: Duration = Duration::from_mins(1);
 const LONGEST_STOP: Duration = Duration::from_secs(40);
 
@@ -33,6 +35,11 @@ pub struct Memory {
 
 impl Server {
     pub async fn start(bench: &Bench, fresh: &Fresh, role: &str) -> Result<Self> {
+        Self::start_with(bench, fresh, role, &[]).await
+    }
+
+    /// With settings of the figure's own.
+    pub async fn start_with(bench: &Bench, fresh: &Fresh, role: &str, own: &[&str]) -> Result<Self> {
         // Free now; should somebody else take it, the server says so and the figure fails.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let log_path = bench.folder.path().join("server.log");
@@ -41,9 +48,11 @@ impl Server {
         command
             .args(["serve", "--listen", &address.to_string(), "--role", role])
             .args(["--database-url", &fresh.url])
+            .args(own.iter().flat_map(|setting| ["--set", setting]))
             .args(bench.args.settings.iter().flat_map(|setting| ["--set", setting]))
             .current_dir(bench.folder.path())
             .env("CARETRACK_BOOTSTRAP_KEY", KEY)
+            .env("CARETRACK__AUTH__JWT__HS256_SECRET", SECRET)
             .env_remove("CARETRACK_PROFILE")
             .stdin(Stdio::null())
             .stdout(Stdio::from(File::try_clone(&log)?))
@@ -132,6 +141,15 @@ fn tail(log: &PathBuf) -> String {
 
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: bench\r\nX-Clinia-API-Key: {KEY}\r\n\r\n")
+}
+
+/// An operator's request with a body.
+pub fn post(path: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nX-Clinia-API-Key: {KEY}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A write of one patient, about 1 KB; the number is to be filled in.

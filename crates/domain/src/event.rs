@@ -1,6 +1,6 @@
 //! What others may want to hear of a commit, and which of it they want to hear.
 
-use crate::{PatientId, TaskId, TaskKind, TaskStatus};
+use crate::{PatientId, SearchId, TaskId, TaskKind, TaskStatus};
 use std::str::FromStr;
 
 /// A change, by ids and states only: never personal data.
@@ -14,6 +14,10 @@ pub enum Event {
     Patient {
         id: PatientId,
     },
+    /// A match engine is asked to run a search, or to run it again.
+    Search {
+        id: SearchId,
+    },
 }
 
 impl Event {
@@ -22,6 +26,7 @@ impl Event {
         match self {
             Self::Task { .. } => TASK,
             Self::Patient { .. } => PATIENT,
+            Self::Search { .. } => SEARCH,
         }
     }
 
@@ -30,6 +35,7 @@ impl Event {
         match self {
             Self::Task { status, .. } => format!("{TASK}.{status}"),
             Self::Patient { .. } => format!("{PATIENT}.{CHANGED}"),
+            Self::Search { .. } => format!("{SEARCH}.{REQUESTED}"),
         }
     }
 }
@@ -37,6 +43,8 @@ impl Event {
 const TASK: &str = "task";
 const PATIENT: &str = "patient";
 const CHANGED: &str = "changed";
+const SEARCH: &str = "search";
+const REQUESTED: &str = "requested";
 
 /// Which events somebody wants: by name (`task.failed`) or by subject (`task`); all, if no word is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,9 +77,9 @@ impl EventFilter {
 
 fn is_word(word: &str) -> bool {
     match word.split_once('.') {
-        None => [TASK, PATIENT].contains(&word),
+        None => [TASK, PATIENT, SEARCH].contains(&word),
         Some((TASK, status)) => TaskStatus::from_str(status).is_ok(),
-        Some((subject, change)) => (subject, change) == (PATIENT, CHANGED),
+        Some(words) => [(PATIENT, CHANGED), (SEARCH, REQUESTED)].contains(&words),
     }
 }
 
@@ -94,7 +102,10 @@ mod tests {
         let patient = Event::Patient {
             id: PatientId(Uuid::nil()),
         };
-        for event in TaskStatus::iter().map(task).chain([patient]) {
+        let search = Event::Search {
+            id: SearchId::drawn(7),
+        };
+        for event in TaskStatus::iter().map(task).chain([patient, search]) {
             let name = event.name();
             for word in [name.as_str(), event.subject()] {
                 assert!(EventFilter::parse([word]).unwrap().takes(&event), "{word}");

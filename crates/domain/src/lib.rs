@@ -7,6 +7,7 @@
 
 mod audit;
 mod canonical;
+mod change_reason;
 mod clock;
 mod condition;
 mod credential;
@@ -18,11 +19,16 @@ mod idempotency;
 mod ids;
 mod json_path;
 mod patient;
+mod patient_refusal;
 mod position;
 mod precondition;
 mod principal;
 mod refusal;
+mod registration;
 mod resource;
+mod search;
+mod search_results;
+mod search_status;
 mod task;
 mod trace;
 mod webhook;
@@ -30,6 +36,7 @@ mod workspace;
 
 pub use audit::{AuditEntry, AuditOutcome, AuditSeal, Sealing};
 pub use canonical::Fingerprint;
+pub use change_reason::{ChangeReason, InvalidReason};
 pub use clock::{Advance, InvalidAdvance};
 pub use credential::{Credential, CredentialKind, PasswordHash, SecretHash, StoredSecret};
 pub use definition::{
@@ -47,13 +54,29 @@ pub use ids::{
 };
 pub use json_path::JsonPath;
 pub use patient::{LocalPatientId, Patient, WmdaId};
+pub use patient_refusal::PatientRefusal;
 pub use position::Positions;
 pub use precondition::{Precondition, etag};
 pub use principal::{Actor, Login, LoginKind, Principal, Scope, Scopes, Token, TokenSubject};
 pub use refusal::{Problem, Problems, Refusal, RefusalKind, Rule};
+pub use registration::{
+    Abo, CmvStatus, DateOfBirth, Day, DetailsChange, Diagnosis, DiagnosisCode, DiagnosisText, DiseasePhase,
+    Due, Edit, Ethnicity, Hla, HlaValue, Idm, Locus, MissingLoci, Mover, PatientDetails, PoolCountryCode,
+    Registration, RegistrationChange, Rhesus, Sex, StatusChange, StatusEntry, TransplantCentreId, Typing,
+    UserName, Weight, registered_patient_id,
+};
 pub use resource::{
     Contained, Identifier, IdentifierPeriod, MetaDraft, ROOT_TOKEN, Resource, ResourceDraft, ResourceKey,
     Source, StoredResource, check_refused,
+};
+pub use search::{
+    Counts, NewSearch, RunStatus, Search, SearchEngine, SearchError, SearchId, SearchRequest, SearchType,
+};
+pub use search_results::{
+    Delivered, Delivery, KnownRecord, RecordFlag, ResultChange, ResultKey, ResultList, ResultRecord,
+};
+pub use search_status::{
+    SearchStatus, StatusCommand, StatusEffect, StatusRequest, StatusTransition, TargetStatus,
 };
 pub use task::{
     Action, Attempt, Failure, Fence, Lease, NewTask, NextStep, Operation, Receipt, ReceiptStatus,

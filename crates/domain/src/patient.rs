@@ -61,6 +61,8 @@ pub struct Patient {
     pub wmda_id: WmdaId,
     pub local_id: Option<LocalPatientId>,
     pub active: bool,
+    /// Whether another dialect than that of donor searches holds it too: then it outlives its registrations.
+    pub known_elsewhere: bool,
     pub created_at: Instant,
     /// Counted up by every change; the fence of the next one.
     pub revision: i64,

@@ -1,5 +1,6 @@
 //! What was wrong with a request, in words every dialect can render.
 
+use crate::PatientRefusal;
 use serde::{Deserialize, Serialize};
 
 /// Which rule a member broke.
@@ -98,6 +99,8 @@ pub enum RefusalKind {
     Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
     ConditionFailed,
+    /// A donor-search patient, or a search for one, is not in the state needed.
+    Patient(PatientRefusal),
 }
 
 /// An expected failure, the caller's fault: never retried, told in full.
@@ -127,6 +130,15 @@ impl Refusal {
 
     pub fn with_kind(self, kind: RefusalKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// What is wrong with two parts of one request.
+    pub fn and(self, other: Self) -> Self {
+        let mut problems = Problems(self.problems);
+        for problem in other.problems {
+            problems.add(problem.path, problem.rule, problem.message);
+        }
+        problems.into()
     }
 }
 

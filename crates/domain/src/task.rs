@@ -48,13 +48,36 @@ pub enum TaskKind {
     /// One notice to one webhook.
     #[strum(serialize = "webhook.deliver")]
     WebhookDeliver,
+    /// The first run of a search.
+    #[strum(serialize = "search.run")]
+    SearchRun,
+    /// A refresh of a patient's searches that somebody asked for, or that an update needs.
+    #[strum(serialize = "search.refresh")]
+    SearchRefresh,
+    /// The refresh of the day.
+    #[strum(serialize = "search.refresh.daily")]
+    SearchRefreshDaily,
+    /// The end of a first run that no engine answered.
+    #[strum(serialize = "search.timeout")]
+    SearchTimeout,
+    /// The automatic stop of a patient's search.
+    #[strum(serialize = "patient.stop")]
+    PatientStop,
+    #[strum(serialize = "patient.anonymise")]
+    PatientAnonymise,
 }
 
 impl TaskKind {
     /// Whether others are told of its tasks. Telling is not told of, or there would be no end of it.
     pub fn is_told(self) -> bool {
         match self {
-            Self::RegistryWrite => true,
+            Self::RegistryWrite
+            | Self::SearchRun
+            | Self::SearchRefresh
+            | Self::SearchRefreshDaily
+            | Self::SearchTimeout
+            | Self::PatientStop
+            | Self::PatientAnonymise => true,
             Self::WebhookDeliver => false,
         }
     }

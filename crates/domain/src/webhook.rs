@@ -31,7 +31,7 @@ impl Webhook {
 
     /// Notices about one thing go out in their order, one after the other; those about others do not wait for
     /// them, unless chance put them into the same one of a few lanes.
-    pub fn ordering_key(&self, subject: uuid::Uuid) -> OrderingKey {
+    pub fn ordering_key(&self, subject: &str) -> OrderingKey {
         let hash = Sha256::digest(subject.as_bytes());
         let lane = u64::from(hash[0]) % Self::LANES;
         OrderingKey(format!("{}{lane}", self.lanes()))

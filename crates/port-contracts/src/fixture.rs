@@ -64,6 +64,8 @@ const ALL: &[&[Contract]] = &[
     crate::settled::CONTRACTS,
     crate::webhooks::CONTRACTS,
     crate::definitions::CONTRACTS,
+    crate::registrations::CONTRACTS,
+    crate::searches::CONTRACTS,
 ];
 
 /// Runs every contract against every fixture, and what an adapter has to prove beside; the arguments are those of

@@ -186,6 +186,7 @@ pub(crate) fn patient(n: u128, number: i64, local_id: Option<&str>) -> Patient {
         wmda_id: WmdaId::parse(number).expect("a sample number is in range"),
         local_id: local_id.and_then(LocalPatientId::parse),
         active: true,
+        known_elsewhere: true,
         created_at: START,
         revision: 0,
     }

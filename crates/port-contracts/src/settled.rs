@@ -103,7 +103,7 @@ async fn reading_on_misses_nothing_under_load(world: World) -> Outcome {
         .iter()
         .filter_map(|event| match event {
             Event::Task { id, .. } => Some(*id),
-            Event::Patient { .. } => None,
+            Event::Patient { .. } | Event::Search { .. } => None,
         })
         .collect();
     for writer in 0..WRITERS {

@@ -1,10 +1,11 @@
 //! The one way to write: collect what is to change, commit it at once, all or nothing.
 
+use crate::{PatientRemoval, RegistrationTouch, RegistrationWrite, SearchWrite};
 use caretrack_domain::{
     Actor, Advance, AuditEntry, AuditOutcome, AuditSeal, Credential, CredentialId, Definition, Event,
-    IdempotencyKey, Instant, KeptOutcome, NewTask, Operation, Patient, Principal, RequestFingerprint,
-    RequestId, Resource, ResourceKey, Source, StoredResource, Task, TaskFacts, TaskId, TaskKind,
-    TaskTransition, TypeKey, Webhook, WebhookId, Workspace, WorkspaceId,
+    IdempotencyKey, Instant, KeptOutcome, NewTask, Operation, Patient, Principal, Registration,
+    RequestFingerprint, RequestId, Resource, ResourceKey, Search, Source, StatusEntry, StoredResource, Task,
+    TaskFacts, TaskId, TaskKind, TaskTransition, TypeKey, Webhook, WebhookId, Workspace, WorkspaceId,
 };
 use time::Duration;
 
@@ -171,6 +172,12 @@ pub struct Parts {
     pub workspaces: Vec<Workspace>,
     pub credentials: Vec<NewCredential>,
     pub patients: Vec<PatientWrite>,
+    pub removed_patients: Vec<PatientRemoval>,
+    pub registrations: Vec<RegistrationWrite>,
+    pub touches: Vec<RegistrationTouch>,
+    /// Appended to the history of registrations.
+    pub status_entries: Vec<StatusEntry>,
+    pub searches: Vec<SearchWrite>,
     pub pauses: Vec<Pause>,
     /// A key that is taken is [`StoreError::Duplicate`](crate::StoreError::Duplicate).
     pub idempotency: Option<IdempotencyRecord>,
@@ -309,6 +316,57 @@ impl Changes {
         self.parts.patients.push(PatientWrite { expected, after });
     }
 
+    /// Its registrations have another record from now on.
+    pub fn remove_patient(&mut self, removal: PatientRemoval) {
+        self.parts.removed_patients.push(removal);
+    }
+
+    pub fn put_registration(&mut self, seen: Option<&Registration>, after: Registration) {
+        self.announce_registration(&after);
+        self.keep_registration(seen, after);
+    }
+
+    /// Changed in a way that nobody sees, nor is told of.
+    pub fn keep_registration(&mut self, seen: Option<&Registration>, after: Registration) {
+        self.parts.registrations.push(RegistrationWrite {
+            expected: seen.map(|seen| seen.revision),
+            expected_counter: None,
+            left: seen
+                .map(|seen| seen.patient)
+                .filter(|left| *left != after.patient),
+            after,
+        });
+    }
+
+    /// Stopped for want of activity: one that came in between prevents it.
+    pub fn expire_registration(&mut self, seen: &Registration, after: Registration) {
+        self.announce_registration(&after);
+        self.parts.registrations.push(RegistrationWrite {
+            expected: Some(seen.revision),
+            expected_counter: Some(seen.counter_started_at),
+            left: None,
+            after,
+        });
+    }
+
+    pub fn touch_registration(&mut self, touch: RegistrationTouch) {
+        self.parts.touches.push(touch);
+    }
+
+    pub fn record_status(&mut self, entry: StatusEntry) {
+        self.parts.status_entries.push(entry);
+    }
+
+    pub fn put_search(&mut self, write: SearchWrite) {
+        self.parts.searches.push(write);
+    }
+
+    /// A match engine is asked to run it.
+    pub fn request_search(&mut self, search: &Search) {
+        let event = Event::Search { id: search.id };
+        self.parts.events.push((search.workspace, self.author.at, event));
+    }
+
     pub fn pause(&mut self, pause: Pause) {
         self.parts.pauses.push(pause);
     }
@@ -332,6 +390,12 @@ impl Changes {
 
     pub fn seal_audit(&mut self, seal: AuditSeal) {
         self.parts.seals.push(seal);
+    }
+
+    fn announce_registration(&mut self, after: &Registration) {
+        let id = after.patient;
+        let event = Event::Patient { id };
+        self.parts.events.push((after.workspace, self.author.at, event));
     }
 
     fn announce_task(&mut self, task: &Task) {

@@ -4,8 +4,10 @@
 //! error. To add a port, write its trait here, its contracts in `port-contracts`, then the adapters.
 
 mod changes;
+mod matching;
 mod observer;
 mod queue;
+mod registrations;
 mod secrets;
 mod sender;
 mod store;
@@ -16,8 +18,13 @@ pub use changes::{
     Admission, Author, Changes, Committed, DefinitionWrite, IdempotencyRecord, NewCredential, Parts,
     PatientWrite, Pause, Place, Reliance, ResourceWrite, WebhookChange,
 };
+pub use matching::{ExternalMatchEngine, MatchEngine, Matching, NoMatchEngine};
 pub use observer::{Ending, Observed, Observer, Unobserved};
 pub use queue::{Claim, Claimed, ClaimedTask, Handed, OPERATIONS_AT_ONCE, TaskQueue};
+pub use registrations::{
+    PatientRemoval, RegistrationFilter, RegistrationRepository, RegistrationTouch, RegistrationWrite,
+    ResultOrder, ResultsQuery, ResultsWrite, SearchRepository, SearchWrite,
+};
 pub use secrets::{Claims, HashingError, PasswordHasher, TokenError, TokenVerifier};
 pub use sender::{Notice, SendFault, WebhookSender};
 pub use store::{

@@ -1,6 +1,9 @@
 //! The store: commits changes, and reads what was committed.
 
-use crate::{AuditRepository, AuditTrail, Changes, Committed, OutboxRepository, WebhookRepository};
+use crate::{
+    AuditRepository, AuditTrail, Changes, Committed, OutboxRepository, RegistrationRepository,
+    SearchRepository, WebhookRepository,
+};
 use async_trait::async_trait;
 use caretrack_domain::{
     Credential, CredentialId, Definition, IdempotencyKey, Instant, KeptOutcome, Key, Operation, Patient,
@@ -35,6 +38,8 @@ pub trait Store:
     + WorkspaceRepository
     + CredentialRepository
     + PatientRepository
+    + RegistrationRepository
+    + SearchRepository
     + AuditRepository
     + AuditTrail
     + OutboxRepository

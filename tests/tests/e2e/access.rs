@@ -5,7 +5,7 @@ mod limits;
 mod secrets;
 mod tokens;
 
-use super::harness::issuer::{Issuer, Published};
+use super::harness::issuer::{Issuer, Published, SECRET};
 use super::harness::tenant::credential;
 use super::harness::{Answer, Api, Data, Engine, Journey, Launch, Server};
 use serde_json::{Value, json};
@@ -22,7 +22,6 @@ pub fn journeys() -> Vec<Journey> {
     .collect()
 }
 
-const SECRET: &str = "e2e-hs256-secret-0123456789-0123456789";
 const WHOAMI: &str = "/ops/v1/whoami";
 
 /// A server that accepts tokens by a secret, and by the keys of issuers.

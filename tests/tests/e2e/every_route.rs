@@ -2,6 +2,7 @@
 //! paths and bodies are made of the document's examples, and of what its own operations make.
 
 use super::harness::document::{Document, Operation};
+use super::harness::issuer::{SECRET, from_now, hmac};
 use super::harness::{Answer, Api, Journey, Tenant, tenant_journey};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ async fn without_a_good_credential_it_is_401(tenant: &Tenant) {
 
 /// "A good one without the scope: 403."
 async fn without_the_scope_it_is_403(tenant: &Tenant) {
-    let none = tenant.limited(&[]).await;
+    let none = limited(tenant, &[]).await;
     for operation in guarded() {
         let needed = scopes(operation);
         if needed.is_empty() {
@@ -43,16 +44,20 @@ async fn without_the_scope_it_is_403(tenant: &Tenant) {
             .filter(|scope| !needed.contains(scope))
             .collect();
         let others: Vec<_> = others.iter().map(String::as_str).collect();
-        let others = tenant.limited(&others).await;
+        let others = limited(tenant, &others).await;
         ask(&others, operation, &Bound::default()).send().await.is(403);
     }
 }
 
 /// "A record of another workspace: 404"; "nothing of one workspace is visible from another".
 async fn what_is_in_another_workspace_does_not_exist(tenant: &Tenant) {
-    let other = Tenant::on(&tenant.root, json!({})).await;
+    let other = entitled(Tenant::on(&tenant.root, json!({})).await);
+    let tenant = &entitled(tenant.clone());
     let made = make_everything(tenant).await;
     assert!(!made.ids.is_empty(), "nothing was made");
+    for name in ["wmdaId", "searchId"] {
+        assert!(made.numbers.contains_key(name), "there is no {name}");
+    }
     // First what only looks, last what makes something, so that nothing of the other one's own is taken for the first one's.
     let mut operations: Vec<_> = guarded().filter(|operation| !is_stream(operation)).collect();
     operations.sort_by_key(|operation| (operation.method != "get", !names_record(*operation)));
@@ -60,7 +65,8 @@ async fn what_is_in_another_workspace_does_not_exist(tenant: &Tenant) {
         let before = state(tenant, operation, &made).await;
         let answer = ask(&other.api, operation, &made).send().await;
         let success = (200..300).contains(&answer.status);
-        for id in made.ids.iter().filter(|_| success) {
+        let numbers = made.numbers.values().map(i64::to_string).collect::<Vec<_>>();
+        for id in made.ids.iter().chain(&numbers).filter(|_| success) {
             assert!(
                 !answer.text.contains(id.as_str()),
                 "{} shows {id}: {}",
@@ -70,7 +76,7 @@ async fn what_is_in_another_workspace_does_not_exist(tenant: &Tenant) {
         }
         let seen = match operation.method {
             "get" => answer.status == 404 || is_list(&answer, operation),
-            _ if names_record(operation) => answer.status == 404,
+            _ if names_record(operation) || names_in_body(operation, &made) => answer.status == 404,
             // It makes something of its own, or may not at all.
             _ => true,
         };
@@ -90,10 +96,34 @@ async fn what_is_in_another_workspace_does_not_exist(tenant: &Tenant) {
     }
 }
 
+/// With a token that may do everything, beside the key.
+fn entitled(tenant: Tenant) -> Tenant {
+    let api = tenant.api.and_token(&token(&tenant, &every_scope()));
+    Tenant { api, ..tenant }
+}
+
+/// A key and a token that may do only this.
+async fn limited(tenant: &Tenant, scopes: &[&str]) -> Api {
+    let token = token(
+        tenant,
+        &scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>(),
+    );
+    tenant.limited(scopes).await.and_token(&token)
+}
+
+fn token(tenant: &Tenant, scopes: &[String]) -> String {
+    let claims = json!({
+        "sub": "walker", "workspace": tenant.workspace, "scope": scopes.join(" "), "exp": from_now(3_600),
+    });
+    hmac(SECRET.as_bytes(), &claims)
+}
+
 /// What was made, by the part of the path that names it, and which ids were made up for it here.
 #[derive(Default)]
 struct Bound {
     values: BTreeMap<String, String>,
+    /// Those numbers that bodies call by the names of parameters.
+    numbers: BTreeMap<String, i64>,
     ids: Vec<String>,
 }
 
@@ -142,6 +172,12 @@ impl Bound {
                 self.values
                     .entry(stem.to_owned())
                     .or_insert_with(|| id.to_owned());
+            }
+        }
+        for (name, number) in body.as_object().into_iter().flatten() {
+            let is_parameter = guarded().any(|one| one.path.contains(&format!("{{{name}}}")));
+            if let Some(number) = number.as_i64().filter(|_| is_parameter) {
+                self.numbers.entry(name.clone()).or_insert(number);
             }
         }
         let ids = body.as_object().into_iter().flatten();
@@ -195,6 +231,14 @@ fn names_record(operation: Operation<'_>) -> bool {
     let adds = operation.method == "put"
         || (operation.method == "post" && created && is_natural(told, stem, operation));
     !is_word && !adds
+}
+
+/// Whether its body names a record that was made.
+fn names_in_body(operation: Operation<'_>, made: &Bound) -> bool {
+    let schema = &operation.told["requestBody"]["content"]["application/json"]["schema"];
+    let properties = Document::get().resolve(schema)["properties"].as_object();
+    let mut names = properties.into_iter().flat_map(|all| all.keys());
+    names.any(|name| made.numbers.contains_key(name))
 }
 
 /// Keys that clients choose can be in every workspace.
@@ -311,6 +355,7 @@ fn ask(api: &Api, operation: Operation<'_>, known: &Bound) -> Asked {
                 .split_once(&format!("{{{name}}}"))
                 .expect("it is in the path");
             let bound = known.values.get(&format!("{stem}{{{name}}}")).cloned();
+            let bound = bound.or_else(|| known.numbers.get(name).map(i64::to_string));
             let value = bound.or(example).expect("parameters of paths have examples");
             path = path.replace(&format!("{{{name}}}"), &value);
         } else if told["in"] == "query" && told["required"] == true {
@@ -328,7 +373,13 @@ fn ask(api: &Api, operation: Operation<'_>, known: &Bound) -> Asked {
         let schema = Document::get().resolve(&content["schema"]);
         let examples = [&content["example"], &schema["example"], &schema["examples"][0]];
         let example = examples.into_iter().find(|example| !example.is_null());
-        example.expect("a body has an example").to_string()
+        let mut body = example.expect("a body has an example").clone();
+        for (name, number) in &known.numbers {
+            if let Some(member) = body.get_mut(name) {
+                *member = json!(number);
+            }
+        }
+        body.to_string()
     });
     Asked {
         api: api.clone(),

@@ -2,7 +2,7 @@
 
 mod audit_chain;
 mod events;
-mod listener;
+pub mod listener;
 mod receiver;
 mod webhooks;
 

@@ -2,6 +2,7 @@
 
 use super::batch::Tx;
 use super::marks::Marks;
+use super::registrations;
 use crate::error::BatchError;
 use crate::rows::resource;
 use crate::sql::runs;
@@ -19,6 +20,7 @@ pub(super) struct Fences {
     /// Those to be revoked that are there.
     credentials: HashSet<(WorkspaceId, CredentialId)>,
     marks: Marks,
+    pub donor_searches: registrations::Stored,
 }
 
 #[derive(Clone, Copy)]
@@ -76,7 +78,9 @@ impl Fences {
             }
         }
         let patients = sorted(commits, |parts| {
-            parts.patients.iter().map(|write| write.after.id).collect()
+            let removed = parts.removed_patients.iter().map(|removal| removal.id);
+            let written = parts.patients.iter().map(|write| write.after.id);
+            written.chain(removed).collect()
         });
         for run in runs(&patients) {
             let sql = tx
@@ -109,6 +113,7 @@ impl Fences {
                     .insert((WorkspaceId(workspace), CredentialId(id)));
             }
         }
+        fences.donor_searches = registrations::Stored::load(tx, commits).await?;
         fences.marks = Marks::load(tx, commits).await?;
         Ok(fences)
     }
@@ -138,10 +143,20 @@ impl Fences {
             NewCredential::Added(_) => true,
             NewCredential::Revoked { workspace, id, .. } => self.credentials.contains(&(*workspace, *id)),
         });
+        let removed = parts.removed_patients.iter();
+        let patients = patients
+            && removed
+                .copied()
+                .all(|removal| self.patients.get(&removal.id) == Some(&removal.expected))
+            && self.donor_searches.hold(parts);
         if !(tasks && receipts && resources && patients && credentials && self.marks.hold(parts)) {
             return false;
         }
         self.marks.pass(parts);
+        self.donor_searches.pass(parts);
+        for removal in &parts.removed_patients {
+            self.patients.insert(removal.id, TOUCHED);
+        }
         for transition in &parts.transitions {
             if let Some(fence) = self.tasks.get_mut(&transition.task().id()) {
                 fence.revision = TOUCHED;

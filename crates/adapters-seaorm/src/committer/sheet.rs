@@ -1,10 +1,14 @@
 //! The rows of one `Changes`, made by the task that asks for the commit: they are not on the committing task's
 //! time. What only the batch can tell, numbers and what is blocked, is filled in there.
 
+use crate::rows::registrations::{self, ResultRow};
 use crate::rows::{micros, records, resource, task, told};
-use caretrack_domain::{Instant, Operation, Receipt, ReceiptStatus, TaskEffect, TaskId, WorkspaceId};
-use caretrack_ports::{NewCredential, Parts};
+use caretrack_domain::{
+    Instant, Operation, Receipt, ReceiptStatus, ResultChange, TaskEffect, TaskId, WorkspaceId,
+};
+use caretrack_ports::{NewCredential, Parts, ResultsWrite};
 use sea_orm::Value;
+use std::collections::BTreeSet;
 
 pub(super) type Rows = Vec<Vec<Value>>;
 
@@ -26,6 +30,16 @@ pub(crate) struct Sheet {
     pub revoked: Vec<(WorkspaceId, uuid::Uuid, Instant)>,
     /// As many as there are writes, in their order.
     pub patients: Rows,
+    /// Every number that is given for the first time.
+    pub wmda_ids: Rows,
+    /// As many as there are writes, in their order.
+    pub registrations: Rows,
+    pub status_entries: Rows,
+    /// As many as there are writes, in their order.
+    pub searches: Rows,
+    pub results: Rows,
+    pub marked_results: Rows,
+    pub dropped_results: Rows,
     pub outbox: Rows,
     pub audit: Rows,
 }
@@ -53,6 +67,16 @@ impl Sheet {
                 .patients
                 .iter()
                 .map(|write| records::patient_values(&write.after))
+                .collect(),
+            wmda_ids: numbers(parts),
+            registrations: (parts.registrations.iter())
+                .map(|write| registrations::values(&write.after))
+                .collect(),
+            status_entries: (parts.status_entries.iter())
+                .map(registrations::entry_values)
+                .collect(),
+            searches: (parts.searches.iter())
+                .map(|write| registrations::search_values(&write.after))
                 .collect(),
             outbox: parts
                 .events
@@ -91,6 +115,11 @@ impl Sheet {
         for (id, operation) in &parts.receipts {
             sheet.settle(parts, *id, operation);
         }
+        for write in &parts.searches {
+            if let ResultsWrite::Change(changes) = &write.results {
+                sheet.change_results(changes);
+            }
+        }
         for credential in &parts.credentials {
             match credential {
                 NewCredential::Added(credential) => {
@@ -100,6 +129,16 @@ impl Sheet {
             }
         }
         sheet
+    }
+
+    fn change_results(&mut self, changes: &[ResultChange]) {
+        for change in changes {
+            match registrations::result_row(change) {
+                ResultRow::Put(row) => self.results.push(row),
+                ResultRow::Mark(row) => self.marked_results.push(row),
+                ResultRow::Drop(row) => self.dropped_results.push(row),
+            }
+        }
     }
 
     /// A receipt replaces the operation's row; the row of a new task's is not there yet.
@@ -115,6 +154,18 @@ impl Sheet {
             None => self.operations.push(((id, operation.seq), row)),
         }
     }
+}
+
+fn numbers(parts: &Parts) -> Rows {
+    let patients = parts.patients.iter().filter(|write| write.expected.is_none());
+    let patients = patients.map(|write| write.after.wmda_id);
+    let registrations = parts.registrations.iter();
+    let registrations = registrations.filter(|write| write.expected.is_none());
+    let registrations = registrations.map(|write| write.after.wmda_id);
+    // A person that a registration makes has its number.
+    let numbers: BTreeSet<_> = patients.chain(registrations).collect();
+    let rows = numbers.into_iter().map(|number| vec![number.number().into()]);
+    rows.collect()
 }
 
 impl Settled {

@@ -5,9 +5,10 @@
 //! takes a statement a table. There are few distinct statements, so each is prepared once and reused.
 
 use super::batch::Tx;
+use super::registrations::ahead;
 use super::sheet::Rows;
 use crate::error::BatchError;
-use crate::rows::{idempotency, records, resource, task, told};
+use crate::rows::{idempotency, records, registrations, resource, task, told};
 use crate::sql::{LONGEST_RUN, placeholders};
 use sea_orm::{DbBackend, Statement, Value};
 use std::collections::HashMap;
@@ -33,6 +34,14 @@ pub(super) enum Table {
     Outbox,
     Audit,
     Idempotency,
+    WmdaIds,
+    NewRegistrations,
+    Registrations,
+    StatusEntries,
+    NewSearches,
+    Searches,
+    Results,
+    MarkedResults,
 }
 
 /// What happens to a row that is there already.
@@ -78,10 +87,26 @@ static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
         insert("outbox", &told::OUTBOX_COLUMNS[1..], Refuse),
         insert("audit", &told::AUDIT_COLUMNS[1..], Refuse),
         insert("idempotency", &idempotency::COLUMNS, Refuse),
+        insert("wmda_ids", &["wmda_id"], Refuse),
+        insert("registrations", &registrations::COLUMNS, Refuse),
+        replace_registrations(),
+        insert("status_entries", &registrations::ENTRY_COLUMNS, Refuse),
+        insert("searches", &registrations::SEARCH_COLUMNS, Refuse),
+        insert("searches", &registrations::SEARCH_COLUMNS, Replace { key: 1 }),
+        insert(
+            "search_results",
+            &registrations::RESULT_COLUMNS,
+            Replace { key: 3 },
+        ),
+        Frame {
+            head: format!("WITH {}", registrations::MARKED),
+            tail: format!(") {}", registrations::MARK),
+            columns: registrations::MARK_COLUMNS,
+        },
     ]
 });
 
-const TABLES: usize = Table::Idempotency as usize + 1;
+const TABLES: usize = Table::MarkedResults as usize + 1;
 
 fn insert(table: &str, columns: &[&str], conflict: OnConflict) -> Frame {
     let tail = match conflict {
@@ -105,6 +130,18 @@ fn insert(table: &str, columns: &[&str], conflict: OnConflict) -> Frame {
         tail,
         columns: columns.len(),
     }
+}
+
+/// But for the times that only move ahead.
+fn replace_registrations() -> Frame {
+    let frame = insert(
+        "registrations",
+        &registrations::COLUMNS,
+        OnConflict::Replace { key: 1 },
+    );
+    let plain = registrations::AHEAD.map(|column| format!("{column} = excluded.{column}"));
+    let tail = frame.tail.replace(&plain.join(", "), &ahead("excluded"));
+    Frame { tail, ..frame }
 }
 
 /// The rows of a batch.
@@ -197,6 +234,16 @@ mod tests {
         assert!(FRAMES[Table::Audit as usize].head.contains("INTO audit "));
         assert!(FRAMES[Table::EndedTasks as usize].tail.contains("UPDATE tasks"));
         assert!(FRAMES[Table::Operations as usize].tail.contains("DO UPDATE"));
+        assert!(
+            FRAMES[Table::Registrations as usize]
+                .tail
+                .contains("> registrations.viewed_at")
+        );
+        assert!(
+            FRAMES[Table::MarkedResults as usize]
+                .tail
+                .contains("UPDATE search_results")
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::batch::{Known, Tx};
 use super::fences::Fences;
 use super::lanes::Lanes;
+use super::registrations;
 use super::sheet::{Settled, Sheet};
 use super::tables::{Table, Tables};
 use crate::error::BatchError;
@@ -24,6 +25,7 @@ pub(super) struct Writes {
     pauses: Vec<Pause>,
     queues: Vec<(WorkspaceId, TaskKind)>,
     clock_step: Duration,
+    registrations: registrations::Writes,
     /// Whether something can be claimed now, or later.
     pub ready: bool,
 }
@@ -86,6 +88,24 @@ impl Writes {
                 self.tables.push(Table::Tasks, row);
             }
         }
+        self.registrations
+            .add(parts, sheet.dropped_results, &fences.donor_searches);
+        for (write, row) in parts.registrations.iter().zip(sheet.registrations) {
+            let table = if write.expected.is_none() {
+                Table::NewRegistrations
+            } else {
+                Table::Registrations
+            };
+            self.tables.push(table, row);
+        }
+        for (write, row) in parts.searches.iter().zip(sheet.searches) {
+            let table = if write.expected.is_none() {
+                Table::NewSearches
+            } else {
+                Table::Searches
+            };
+            self.tables.push(table, row);
+        }
         for (write, row) in parts.patients.iter().zip(sheet.patients) {
             let table = if write.expected.is_none() {
                 Table::NewPatients
@@ -100,6 +120,10 @@ impl Writes {
             (Table::Sources, sheet.sources),
             (Table::Definitions, sheet.definitions),
             (Table::NewOperations, sheet.new_operations),
+            (Table::WmdaIds, sheet.wmda_ids),
+            (Table::StatusEntries, sheet.status_entries),
+            (Table::Results, sheet.results),
+            (Table::MarkedResults, sheet.marked_results),
             (Table::Outbox, sheet.outbox),
             (Table::Audit, sheet.audit),
         ] {
@@ -123,11 +147,13 @@ impl Writes {
                 tx.execute(sql).await?;
             }
         }
+        self.registrations.remove(tx).await?;
         let operations = std::mem::take(&mut self.operations).into_values();
         self.tables.extend(Table::Operations, operations);
         std::mem::take(&mut self.tables)
             .write(tx, &mut known.texts)
             .await?;
+        std::mem::take(&mut self.registrations).write(tx).await?;
         self.settle_remaining(tx).await?;
         self.revoke(tx).await?;
         if !self.clock_step.is_zero() {

@@ -93,12 +93,13 @@ pub(crate) fn read_credential(result: &QueryResult) -> Result<Credential, StoreE
     })
 }
 
-pub(crate) const PATIENT_COLUMNS: [&str; 7] = [
+pub(crate) const PATIENT_COLUMNS: [&str; 8] = [
     "id",
     "workspace_id",
     "wmda_id",
     "local_id",
     "active",
+    "known_elsewhere",
     "created_at",
     "revision",
 ];
@@ -110,6 +111,7 @@ pub(crate) fn patient_values(patient: &Patient) -> Vec<Value> {
         patient.wmda_id.number().into(),
         patient.local_id.as_ref().map(|id| id.expose().to_owned()).into(),
         patient.active.into(),
+        patient.known_elsewhere.into(),
         micros(patient.created_at).into(),
         patient.revision.into(),
     ]
@@ -126,6 +128,7 @@ pub(crate) fn read_patient(result: &QueryResult) -> Result<Patient, StoreError> 
         },
         local_id: row.maybe_text(LocalPatientId::parse)?,
         active: row.take()?,
+        known_elsewhere: row.take()?,
         created_at: row.instant()?,
         revision: row.take()?,
     })

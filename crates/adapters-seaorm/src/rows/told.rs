@@ -3,8 +3,8 @@
 use super::{Row, bytes, credential_of, micros, subject_of};
 use crate::error::corrupt;
 use caretrack_domain::{
-    AuditEntry, AuditSeal, Event, EventFilter, Instant, PatientId, RequestId, SigningSecret, TaskId, Webhook,
-    WebhookId, WebhookUrl, WorkspaceId,
+    AuditEntry, AuditSeal, Event, EventFilter, Instant, PatientId, RequestId, SearchId, SigningSecret,
+    TaskId, Webhook, WebhookId, WebhookUrl, WorkspaceId,
 };
 use caretrack_ports::{OutboxEntry, StoreError};
 use sea_orm::{QueryResult, Value};
@@ -65,6 +65,7 @@ pub(crate) fn outbox_values(workspace: WorkspaceId, at: Instant, event: Event) -
     let (subject, id, kind, status) = match event {
         Event::Task { id, kind, status } => ("task", id.0, Some(kind.to_string()), Some(status.to_string())),
         Event::Patient { id } => ("patient", id.0, None, None),
+        Event::Search { id } => ("search", as_uuid(id), None, None),
     };
     vec![
         workspace.0.into(),
@@ -90,9 +91,21 @@ pub(crate) fn read_outbox(result: &QueryResult) -> Result<(WorkspaceId, OutboxEn
             status: row.word()?,
         },
         "patient" => Event::Patient { id: PatientId(id) },
+        "search" => Event::Search {
+            id: from_uuid(id).ok_or_else(|| corrupt("outbox", "subject_id", id))?,
+        },
         other => return Err(corrupt("outbox", "subject", other)),
     };
     Ok((workspace, OutboxEntry { number, at, event }))
+}
+
+/// The column holds ids of another form: the number is in their place.
+fn as_uuid(id: SearchId) -> Uuid {
+    Uuid::from_u128(u128::from(id.number().unsigned_abs()))
+}
+
+fn from_uuid(id: Uuid) -> Option<SearchId> {
+    SearchId::parse(i64::try_from(id.as_u128()).ok()?)
 }
 
 pub(crate) const WEBHOOK_COLUMNS: [&str; 8] = [

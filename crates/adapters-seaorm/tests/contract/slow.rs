@@ -100,6 +100,7 @@ async fn events(store: &SeaStore, after: i64) -> (Vec<u128>, i64) {
     let ids = page.entries.iter().map(|(_, entry)| match entry.event {
         Event::Task { id, .. } => id.0.as_u128(),
         Event::Patient { id } => id.0.as_u128(),
+        Event::Search { id } => u128::from(id.number().unsigned_abs()),
     });
     (ids.collect(), page.upto)
 }

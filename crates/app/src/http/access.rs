@@ -28,6 +28,12 @@ pub const API_KEYS: Accepts = Accepts {
     bare_tokens: false,
 };
 
+/// What the patient-status dialect accepts.
+pub const TOKENS: Accepts = Accepts {
+    kinds: &[LoginKind::Token],
+    bare_tokens: false,
+};
+
 /// For what may be told to anyone who is known at all.
 pub const EVERY_KIND: Accepts = Accepts {
     kinds: &[LoginKind::ApiKey, LoginKind::Token, LoginKind::Client],

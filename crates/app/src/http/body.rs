@@ -3,7 +3,9 @@
 use super::failure::Failure;
 use crate::settings::Limits;
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
+};
 use actix_web::web::Payload;
 use caretrack_domain::{Refusal, Rule};
 use futures::StreamExt;
@@ -11,18 +13,41 @@ use futures::StreamExt;
 /// Levels of arrays and objects that a body may have.
 const DEEPEST: usize = 64;
 
+/// Which bodies an operation takes.
+#[derive(Clone, Copy)]
+pub struct Takes {
+    /// Media types; what they are of is JSON.
+    pub types: &'static [&'static str],
+    /// Bytes.
+    pub limit: usize,
+}
+
 /// The text of a JSON body, its nesting checked and its syntax not yet.
 pub async fn read(request: &HttpRequest, payload: Payload, limits: &Limits) -> Result<String, Failure> {
-    if !is_json(request) {
+    let takes = Takes {
+        types: &["application/json"],
+        limit: limits.body,
+    };
+    read_as(request, payload, takes, limits).await
+}
+
+/// [`read`], of other types or sizes than usual.
+pub async fn read_as(
+    request: &HttpRequest,
+    payload: Payload,
+    Takes { types, limit }: Takes,
+    limits: &Limits,
+) -> Result<String, Failure> {
+    if !is_one_of(types, request) {
         return Err(Failure::WrongContentType);
     }
-    let too_large = Failure::BodyTooLarge { limit: limits.body };
+    let too_large = Failure::BodyTooLarge { limit };
     let announced = request.headers().get(CONTENT_LENGTH);
     let announced: usize = announced.and_then(|n| n.to_str().ok()?.parse().ok()).unwrap_or(0);
-    if announced > limits.body {
+    if announced > limit {
         return Err(too_large);
     }
-    let reading = collect(payload, announced, limits.body);
+    let reading = collect(payload, announced, limit);
     let bytes = match tokio::time::timeout(limits.body_time, reading).await {
         Ok(Ok(Some(bytes))) => bytes,
         Ok(Ok(None)) => return Err(too_large),
@@ -54,7 +79,14 @@ async fn collect(
     Ok(Some(bytes))
 }
 
-fn is_json(request: &HttpRequest) -> bool {
+/// Whether there is none to read, whatever it is said to be.
+pub fn is_absent(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    length.is_none_or(|length| length == b"0") && !headers.contains_key(TRANSFER_ENCODING)
+}
+
+fn is_one_of(types: &[&str], request: &HttpRequest) -> bool {
     if request.headers().contains_key(CONTENT_ENCODING) {
         return false;
     }
@@ -66,10 +98,10 @@ fn is_json(request: &HttpRequest) -> bool {
         return false;
     };
     let mut parts = given.split(';').map(str::trim);
-    let is_json = parts
+    let is_one = parts
         .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
-    is_json
+        .is_some_and(|given| types.iter().any(|kind| given.eq_ignore_ascii_case(kind)));
+    is_one
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
                 value.trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -128,7 +160,8 @@ mod tests {
     #[test]
     fn only_json_in_utf_8_is_json() {
         let json = |kind: &str| {
-            is_json(
+            is_one_of(
+                &["application/json"],
                 &TestRequest::default()
                     .insert_header((CONTENT_TYPE, kind))
                     .to_http_request(),
@@ -143,6 +176,9 @@ mod tests {
         ] {
             assert!(!json(bad), "{bad}");
         }
-        assert!(!is_json(&TestRequest::default().to_http_request()));
+        assert!(!is_one_of(
+            &["application/json"],
+            &TestRequest::default().to_http_request()
+        ));
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Values stay as they were sent until somebody asks for them; nothing is parsed twice that is not wanted.
 
+mod repeated;
+
+pub use repeated::repeated;
+
 use super::body::syntax;
 use caretrack_domain::{JsonPath, Problems, Refusal, Rule};
 use indexmap::IndexMap;
@@ -76,6 +80,10 @@ impl<'a> Object<'a> {
         JsonPath::Root(&self.path).member(name).to_string()
     }
 
+    pub fn look_at(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.get(name).copied()
+    }
+
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
         self.members.shift_remove(name)
     }
@@ -140,6 +148,11 @@ impl<'a> Object<'a> {
                 "is not a member here",
             );
         }
+    }
+
+    /// Of all members left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(AsRef::as_ref)
     }
 
     /// All members left, whatever their names.

@@ -60,6 +60,7 @@ impl Errors {
 pub enum Credential {
     ApiKey,
     Bearer,
+    Token,
 }
 
 impl Credential {
@@ -68,6 +69,7 @@ impl Credential {
         match self {
             Self::ApiKey => &["apiKey"],
             Self::Bearer => &["bearer"],
+            Self::Token => &["token"],
         }
     }
 }
@@ -76,6 +78,7 @@ fn security_schemes() -> Value {
     json!({
         "apiKey": {"type": "apiKey", "in": "header", "name": "X-Clinia-API-Key", "description": "An API key; it counts before any other credential."},
         "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `ct_...`; where an operation says so, a signed token (JWT)."},
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A signed token; an API key is none."},
     })
 }
 
@@ -100,23 +103,30 @@ fn text(document: &Value) -> String {
 /// OpenAPI 3.1.
 fn document() -> Value {
     let mut paths = Map::new();
-    let mut schemas = Schemas::new();
+    let mut schemas = BTreeMap::new();
     let mut responses = Map::new();
     for dialect in DIALECTS {
-        schemas.push(((dialect.errors.name)().into_owned(), (dialect.errors.schema)()));
-        (dialect.errors.schemas)(&mut schemas);
+        let mut own = Schemas::new();
+        own.push(((dialect.errors.name)().into_owned(), (dialect.errors.schema)()));
+        (dialect.errors.schemas)(&mut own);
         for operation in (dialect.operations)() {
-            (operation.schemas)(&mut schemas);
+            (operation.schemas)(&mut own);
             let path = paths.entry(&operation.path).or_insert_with(|| json!({}));
             for method in &operation.methods {
                 path[name(method)] = described(dialect, &operation, writes(method), &mut responses);
             }
         }
+        let tidied = own.into_iter().map(|(name, schema)| {
+            let mut schema = json!(schema);
+            tidy::schema(&mut schema, dialect.nulls);
+            (name, schema)
+        });
+        schemas.extend(tidied);
     }
     let tags = DIALECTS
         .iter()
         .map(|dialect| json!({"name": dialect.name, "description": dialect.about}));
-    let mut document = json!({
+    json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Caretrack",
@@ -128,13 +138,11 @@ fn document() -> Value {
         "tags": tags.collect::<Vec<_>>(),
         "paths": paths,
         "components": {
-            "schemas": schemas.into_iter().collect::<BTreeMap<_, _>>(),
+            "schemas": schemas,
             "responses": responses,
             "securitySchemes": security_schemes(),
         },
-    });
-    tidy::schemas(&mut document["components"]["schemas"]);
-    document
+    })
 }
 
 /// Whether such an operation changes something, and so may come under a key.
@@ -163,6 +171,7 @@ fn described(
     let mut shown = json!((operation.document)());
     shown["tags"] = json!([dialect.name]);
     shown["security"] = security(dialect, &shown);
+    let writes = writes && !only_reads(&shown);
     let mut responses = shown["responses"].take();
     let mut failures = failures(dialect, &shown);
     if writes {
@@ -200,6 +209,9 @@ fn described(
         }
     }
     shown["responses"] = responses;
+    if let Some(body) = shown.get_mut("requestBody") {
+        tidy::body(body);
+    }
     let mut parameters = shown["parameters"].as_array().cloned().unwrap_or_default();
     parameters.iter_mut().for_each(tidy::parameter);
     parameters.push(request_id());
@@ -247,6 +259,20 @@ fn security(dialect: &Dialect, operation: &Value) -> Value {
     credentials
         .flat_map(|credential| sets.iter().map(move |scopes| alternative(credential, scopes)))
         .collect()
+}
+
+/// Whether it is open to those who may only read, whatever its method.
+fn only_reads(operation: &Value) -> bool {
+    let sets = operation["security"].as_array().into_iter().flatten();
+    let schemes = sets
+        .filter_map(Value::as_object)
+        .flat_map(|schemes| schemes.values());
+    let mut scopes = schemes
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str)
+        .peekable();
+    scopes.peek().is_some() && scopes.all(|scope| scope.ends_with(":read"))
 }
 
 /// What may become of such an operation, whatever it does. What needs no credential does nothing that could fail.

@@ -33,6 +33,8 @@ pub static DIALECT: Dialect = Dialect {
     name: "ops",
     about: "What operators see and do. Errors are problems (RFC 9457); lists are paged by cursor.",
     prefixes: &["/ops"],
+    optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             records::list_workspaces,
@@ -58,6 +60,7 @@ pub static DIALECT: Dialect = Dialect {
             patients::list,
             patients::register,
             patients::find,
+            patients::history,
             patients::change,
         ]
     },
@@ -65,6 +68,7 @@ pub static DIALECT: Dialect = Dialect {
     render,
     fault,
     errors: Errors::shown_as::<problem::ProblemDetails>("application/problem+json"),
+    nulls: false,
     credentials: &[Credential::ApiKey, Credential::Bearer],
 };
 

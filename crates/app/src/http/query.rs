@@ -20,6 +20,15 @@ impl Query {
         found.next().map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter whose name may be written in any case.
+    pub fn all_in_any_case(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self
+            .0
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
+    }
+
     pub fn flag(&self, name: &str) -> Result<bool, Refusal> {
         match self.text(name) {
             None | Some("false") => Ok(false),

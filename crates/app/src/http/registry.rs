@@ -23,6 +23,8 @@ pub static DIALECT: Dialect = Dialect {
     name: "registry",
     about: "Resources in sources, and the tasks that their writes are.",
     prefixes: &["/sources", "/catalog", "/partitions", "/mdm", "/operations"],
+    optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             // First what is asked for most: paths are tried in this order.
@@ -47,6 +49,7 @@ pub static DIALECT: Dialect = Dialect {
     render,
     fault,
     errors: Errors::shown_as::<ErrorObject>("application/json"),
+    nulls: false,
     credentials: &[Credential::ApiKey, Credential::Bearer],
 };
 

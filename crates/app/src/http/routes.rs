@@ -7,7 +7,7 @@
 
 use super::failure::Failure;
 use super::metrics::Template;
-use super::{openapi, ops, registry};
+use super::{openapi, ops, patient_status, registry};
 use actix_web::guard::{self, GuardContext};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
@@ -24,6 +24,10 @@ pub struct Dialect {
     pub about: &'static str,
     /// What lies below these is its own, be it there or not.
     pub prefixes: &'static [&'static str],
+    /// The start of a path that may be left out; documents tell of the whole ones.
+    pub optional_start: Option<&'static str>,
+    /// Paths that no document tells of, and that would be taken for others.
+    pub withheld: fn(&mut web::ServiceConfig),
     pub operations: fn() -> Vec<Operation>,
     /// Paths that no document tells of.
     pub undocumented: fn(&mut web::ServiceConfig),
@@ -31,12 +35,19 @@ pub struct Dialect {
     /// For a fault that nothing else is known of.
     pub fault: fn() -> HttpResponse,
     pub errors: openapi::Errors,
+    /// Whether what need not be there may be null as well.
+    pub nulls: bool,
     /// Any one of these will do; none are needed where there are none.
     pub credentials: &'static [openapi::Credential],
 }
 
 /// In the order in which paths are tried: first what is asked for most.
-pub static DIALECTS: &[&Dialect] = &[&registry::DIALECT, &ops::DIALECT, &super::service::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[
+    &registry::DIALECT,
+    &patient_status::DIALECT,
+    &ops::DIALECT,
+    &super::service::DIALECT,
+];
 
 impl Dialect {
     /// The one whose path this is. Whoever asks for what nobody has is answered as the first one would.
@@ -47,6 +58,12 @@ impl Dialect {
         };
         let found = DIALECTS.iter().find(|dialect| dialect.prefixes.iter().any(below));
         found.unwrap_or(&DIALECTS[0])
+    }
+
+    /// A path of its own, and what else it may be written as.
+    pub fn forms(&self, path: &str) -> Vec<String> {
+        let short = self.optional_start.and_then(|start| path.strip_prefix(start));
+        std::iter::once(path).chain(short).map(str::to_owned).collect()
     }
 }
 
@@ -87,6 +104,7 @@ pub(super) use operations;
 /// All there is to be asked for.
 pub fn routes(config: &mut web::ServiceConfig) {
     for dialect in DIALECTS {
+        (dialect.withheld)(config);
         add(config, dialect, |_| true);
         (dialect.undocumented)(config);
     }
@@ -101,7 +119,7 @@ pub fn health_routes(config: &mut web::ServiceConfig) {
     add_default(config);
 }
 
-fn add(config: &mut web::ServiceConfig, dialect: &Dialect, wanted: impl Fn(&str) -> bool) {
+fn add(config: &mut web::ServiceConfig, dialect: &'static Dialect, wanted: impl Fn(&str) -> bool) {
     for (path, operations) in by_path((dialect.operations)()) {
         if !wanted(&path) {
             continue;
@@ -110,7 +128,7 @@ fn add(config: &mut web::ServiceConfig, dialect: &Dialect, wanted: impl Fn(&str)
             dialect: dialect.name,
             route: template(&path),
         };
-        config.service(resource(&path, operations, dialect.render).app_data(template));
+        config.service(resource(dialect, &path, operations).app_data(template));
     }
 }
 
@@ -143,9 +161,9 @@ fn by_path(operations: Vec<Operation>) -> indexmap::IndexMap<String, Vec<Operati
 }
 
 /// A path with its methods. `HEAD` comes with `GET`; `OPTIONS`, and a method that is not there, are told which there are.
-fn resource(path: &str, operations: Vec<Operation>, render: fn(Failure) -> HttpResponse) -> Resource {
+fn resource(dialect: &'static Dialect, path: &str, operations: Vec<Operation>) -> Resource {
     let allow = allowed(&operations);
-    let resource = web::resource(path);
+    let resource = web::resource(dialect.forms(path));
     let resource = operations.into_iter().fold(resource, |resource, operation| {
         let methods: Vec<_> = operation.methods.iter().flat_map(answered_by).collect();
         let is_one = move |context: &GuardContext<'_>| methods.contains(&context.head().method);
@@ -156,7 +174,7 @@ fn resource(path: &str, operations: Vec<Operation>, render: fn(Failure) -> HttpR
         let response = if request.method() == Method::OPTIONS {
             HttpResponse::NoContent().insert_header(("Allow", allow)).finish()
         } else {
-            render(Failure::WrongMethod { allow })
+            (dialect.render)(Failure::WrongMethod { allow })
         };
         std::future::ready(response)
     }))

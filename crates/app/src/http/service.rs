@@ -14,6 +14,8 @@ pub static DIALECT: Dialect = Dialect {
         "/openapi.json",
         "/openapi-3.0.json",
     ],
+    optional_start: None,
+    withheld: |_| {},
     operations: || {
         operations![
             health::live,
@@ -29,6 +31,7 @@ pub static DIALECT: Dialect = Dialect {
     render: ops::render,
     fault: ops::fault,
     errors: Errors::shown_as::<ops::ProblemDetails>("application/problem+json"),
+    nulls: false,
     credentials: &[],
 };
 

@@ -105,6 +105,9 @@ async fn nobody_without_a_key_learns_what_is_there() {
         "/mdm/v1/x",
         "/ops/v1/tasks",
         "/ops/v1/audit",
+        "/api/v2/patients/123456",
+        "/patients/list",
+        "/api/v2/searches/searchResultsRefresh",
     ] {
         for key in [None, Some("ct_wrong"), Some("wrong"), Some("")] {
             let request = TestRequest::get().uri(path);

@@ -3,15 +3,17 @@
 use async_trait::async_trait;
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_domain::{
-    AuditEntry, AuditSeal, Credential, CredentialId, Definition, IdempotencyKey, Instant, Key, Operation,
-    Patient, PatientId, QueueLoad, RecordId, ResourceKey, SecretHash, Source, StoredResource, Task, TaskId,
-    TaskKind, Webhook, WebhookId, Workspace, WorkspaceId,
+    AuditEntry, AuditSeal, Credential, CredentialId, Definition, IdempotencyKey, Instant, Key, KnownRecord,
+    LocalPatientId, Operation, Patient, PatientId, QueueLoad, RecordId, Registration, ResourceKey,
+    ResultList, ResultRecord, Search, SearchId, SecretHash, Source, StatusEntry, StoredResource, Task,
+    TaskId, TaskKind, Webhook, WebhookId, WmdaId, Workspace, WorkspaceId,
 };
 use caretrack_ports::{
     AuditRepository, AuditTrail, Backlog, Changes, ClockRepository, Committed, CredentialRepository,
     IdempotencyRepository, OutboxEntry, OutboxRepository, OutboxSpan, PatientRef, PatientRepository,
-    QueueFigures, Remembered, ResourceRepository, Retention, Schema, Settled, Store, StoreError, TaskFilter,
-    TaskRepository, WebhookRepository, WorkspaceRepository,
+    QueueFigures, RegistrationFilter, RegistrationRepository, Remembered, ResourceRepository, ResultsQuery,
+    Retention, Schema, SearchRepository, Settled, Store, StoreError, TaskFilter, TaskRepository,
+    WebhookRepository, WorkspaceRepository,
 };
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
@@ -312,6 +314,72 @@ impl AuditTrail for MeddlingStore {
 impl IdempotencyRepository for MeddlingStore {
     async fn find_remembered(&self, w: WorkspaceId, key: &IdempotencyKey) -> Result<Option<Remembered>> {
         self.inner.find_remembered(w, key).await
+    }
+}
+
+#[async_trait]
+impl RegistrationRepository for MeddlingStore {
+    async fn find_registration(&self, w: WorkspaceId, id: WmdaId) -> Result<Option<Registration>> {
+        self.inner.find_registration(w, id).await
+    }
+
+    async fn registrations_of(&self, w: WorkspaceId, patient: PatientId) -> Result<Vec<Registration>> {
+        self.inner.registrations_of(w, patient).await
+    }
+
+    async fn list_registrations(
+        &self,
+        w: WorkspaceId,
+        filter: &RegistrationFilter,
+        limit: usize,
+        offset: u64,
+    ) -> Result<Vec<Registration>> {
+        self.inner.list_registrations(w, filter, limit, offset).await
+    }
+
+    async fn count_registrations(&self, w: WorkspaceId, filter: &RegistrationFilter) -> Result<u64> {
+        self.inner.count_registrations(w, filter).await
+    }
+
+    async fn due_registrations(&self, now: Instant, limit: usize) -> Result<Vec<Registration>> {
+        self.inner.due_registrations(now, limit).await
+    }
+
+    async fn list_status_entries(
+        &self,
+        w: WorkspaceId,
+        id: WmdaId,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<StatusEntry>> {
+        self.inner.list_status_entries(w, id, after, limit).await
+    }
+
+    async fn find_patient_by_local_id(&self, w: WorkspaceId, id: &LocalPatientId) -> Result<Option<Patient>> {
+        self.inner.find_patient_by_local_id(w, id).await
+    }
+}
+
+#[async_trait]
+impl SearchRepository for MeddlingStore {
+    async fn find_search(&self, w: WorkspaceId, id: SearchId) -> Result<Option<Search>> {
+        self.inner.find_search(w, id).await
+    }
+
+    async fn searches_of(&self, w: WorkspaceId, of: &[WmdaId]) -> Result<Vec<Search>> {
+        self.inner.searches_of(w, of).await
+    }
+
+    async fn known_records(&self, search: SearchId) -> Result<Vec<KnownRecord>> {
+        self.inner.known_records(search).await
+    }
+
+    async fn list_results(&self, search: SearchId, query: &ResultsQuery) -> Result<Vec<ResultRecord>> {
+        self.inner.list_results(search, query).await
+    }
+
+    async fn count_results(&self, search: SearchId, list: ResultList, from: Instant) -> Result<u64> {
+        self.inner.count_results(search, list, from).await
     }
 }
 

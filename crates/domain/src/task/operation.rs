@@ -40,6 +40,10 @@ pub enum TargetKind {
     Resource,
     Relationship,
     Webhook,
+    /// A registration for a donor search, by its number.
+    Patient,
+    /// A search, by its number.
+    Search,
 }
 
 /// The record an operation is about.

@@ -8,12 +8,13 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A server and a key to it.
+/// A server and a credential for it: an API key, a signed token, or none.
 #[derive(Clone)]
 pub struct Api {
     http: reqwest::Client,
     base: String,
     key: Option<String>,
+    token: Option<String>,
 }
 
 impl Api {
@@ -29,6 +30,7 @@ impl Api {
             http,
             base: base.to_owned(),
             key: key.map(str::to_owned),
+            token: None,
         }
     }
 
@@ -36,6 +38,24 @@ impl Api {
     pub fn with_key(&self, key: Option<&str>) -> Self {
         Self {
             key: key.map(str::to_owned),
+            token: None,
+            ..self.clone()
+        }
+    }
+
+    /// With a signed token beside what there is: each route takes what opens it.
+    pub fn and_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same server with a signed token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            key: None,
+            token: Some(token.to_owned()),
             ..self.clone()
         }
     }
@@ -74,6 +94,9 @@ impl Api {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.header("X-Clinia-API-Key", key);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         Call {
             request,

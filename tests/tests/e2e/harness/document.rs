@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// The forms of errors, for what no operation tells of.
+/// How the forms of errors are named, for what no operation tells of: those of the dialects, and of `/ops`.
 const ERRORS: [(&str, &str); 2] = [
-    ("application/json", "#/components/schemas/Error"),
-    ("application/problem+json", "#/components/schemas/Problem"),
+    ("application/json", "Error"),
+    ("application/problem+json", "Problem"),
 ];
 
 pub struct Document {
@@ -123,7 +123,12 @@ impl Document {
         let form = ERRORS.iter().find(|(of, _)| *of == kind);
         let (_, form) = form.unwrap_or_else(|| panic!("{} answered an error as {kind}", answer.what()));
         if !answer.text.is_empty() {
-            self.check_body(&json!({"$ref": form}), answer);
+            let schemas = self.whole["components"]["schemas"].as_object().expect("schemas");
+            let forms = schemas.keys().filter(|name| name.ends_with(form));
+            let forms: Vec<_> = forms
+                .map(|name| json!({"$ref": format!("#/components/schemas/{name}")}))
+                .collect();
+            self.check_body(&json!({"anyOf": forms}), answer);
         }
     }
 
@@ -156,6 +161,11 @@ impl Document {
 
     /// The methods of the path; of several templates the one with the most literal segments.
     fn template(&self, path: &str) -> Option<&Map<String, Value>> {
+        // The patient-status dialect is reached without its prefix, too, and told of with it.
+        self.told(path).or_else(|| self.told(&format!("/api/v2{path}")))
+    }
+
+    fn told(&self, path: &str) -> Option<&Map<String, Value>> {
         let paths = self.whole["paths"].as_object().expect("paths");
         let fitting = paths
             .iter()

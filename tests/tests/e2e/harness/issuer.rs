@@ -14,6 +14,9 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// What servers that accept tokens by a secret are given.
+pub const SECRET: &str = "e2e-hs256-secret-0123456789-0123456789";
+
 pub struct Issuer {
     id: &'static str,
     algorithm: Algorithm,

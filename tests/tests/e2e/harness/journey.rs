@@ -64,6 +64,7 @@ pub struct Journey {
     engines: &'static [Engine],
     needs: &'static [Need],
     alone: bool,
+    patience: Duration,
 }
 
 impl Journey {
@@ -75,6 +76,15 @@ impl Journey {
             engines: Engine::ALL,
             needs: &[],
             alone: false,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Takes so much longer than others, on purpose.
+    pub fn lasting(self, time: Duration) -> Self {
+        Self {
+            patience: PATIENCE + time,
+            ..self
         }
     }
 
@@ -103,6 +113,7 @@ impl Journey {
     fn trials(self, ignored: &mut BTreeMap<&'static str, usize>, required: bool) -> Vec<Trial> {
         let trial = |engine: &Engine| {
             let (engine, run, alone, missing) = (*engine, self.run, self.alone, self.missing(*engine));
+            let patience = self.patience;
             let ignore = missing.filter(|_| !required);
             if let Some(reason) = ignore {
                 *ignored.entry(reason).or_default() += 1;
@@ -110,7 +121,7 @@ impl Journey {
             let name = format!("{}::{}", engine.name(), self.name);
             let trial = Trial::test(name, move || match missing {
                 Some(reason) => Err(format!("required and not available: {reason}").into()),
-                None => try_out(engine, run, alone),
+                None => try_out(engine, run, alone, patience),
             });
             trial.with_ignored_flag(ignore.is_some())
         };
@@ -118,7 +129,7 @@ impl Journey {
     }
 }
 
-fn try_out(engine: Engine, run: Run, alone: bool) -> Result<(), Failed> {
+fn try_out(engine: Engine, run: Run, alone: bool, patience: Duration) -> Result<(), Failed> {
     let (_together, _alone) = if alone {
         (
             None,
@@ -132,7 +143,7 @@ fn try_out(engine: Engine, run: Run, alone: bool) -> Result<(), Failed> {
         .enable_all()
         .build()?;
     let trial =
-        AssertUnwindSafe(|| runtime.block_on(async { tokio::time::timeout(PATIENCE, run(engine)).await }));
+        AssertUnwindSafe(|| runtime.block_on(async { tokio::time::timeout(patience, run(engine)).await }));
     match std::panic::catch_unwind(trial) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err("it hangs".into()),

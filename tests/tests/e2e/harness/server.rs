@@ -1,5 +1,6 @@
 //! A server under test: the real binary as a process of its own.
 
+use super::issuer::SECRET;
 use super::wait::{LONG, until, within};
 use super::{Api, Data, program};
 use rustix::process::{Pid, Signal, kill_process};
@@ -47,6 +48,13 @@ impl Launch {
 
     pub fn set(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// Accepts tokens that are signed with [`SECRET`].
+    pub fn accepting_tokens(mut self) -> Self {
+        let secret = ("CARETRACK__AUTH__JWT__HS256_SECRET", SECRET.to_owned());
+        self.environment.push(secret);
         self
     }
 

@@ -29,7 +29,7 @@ async fn shared_server(engine: Engine) -> &'static str {
     let start = async || {
         // Journeys fail to log in on purpose, all from one address.
         let launch = Launch::on(Data::fresh(engine).await).set("limits.failed_logins_per_minute=0");
-        let server = launch.start().await;
+        let server = launch.accepting_tokens().start().await;
         let address = server.address();
         LOGS.lock().unwrap().push(server.log_file().clone());
         server::keep(server);
@@ -45,6 +45,7 @@ pub fn show_logs() {
     }
 }
 
+#[derive(Clone)]
 pub struct Tenant {
     /// Every scope, in the tenant's workspace.
     pub api: Api,

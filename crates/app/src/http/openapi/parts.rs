@@ -9,20 +9,20 @@ use strum::IntoEnumIterator;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Schema, SchemaFormat};
 
-fn string() -> ObjectBuilder {
+pub fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Object {
+pub fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Object {
     string().enum_values(Some(words)).build()
 }
 
 /// All of an enum of the domain.
-fn words_of<E: IntoEnumIterator + Into<&'static str>>() -> Object {
+pub fn words_of<E: IntoEnumIterator + Into<&'static str>>() -> Object {
     words(E::iter().map(Into::into))
 }
 
-fn matching(pattern: &str, example: &str) -> Object {
+pub fn matching(pattern: &str, example: &str) -> Object {
     string().pattern(Some(pattern)).examples([json!(example)]).build()
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// What its schema says of it stands beside the schema; one in a path is always there.
 pub fn parameter(parameter: &mut Value) {
-    schema(&mut parameter["schema"]);
+    schema(&mut parameter["schema"], false);
     without_null(&mut parameter["schema"]);
     if let Some(described) = parameter["schema"].as_object_mut() {
         let description = described.remove("description");
@@ -21,14 +21,14 @@ pub fn parameter(parameter: &mut Value) {
     }
 }
 
-pub fn schemas(schemas: &mut Value) {
-    for (_, each) in schemas.as_object_mut().into_iter().flatten() {
-        schema(each);
-    }
+/// A body that need not be there is left out, and never null.
+pub fn body(body: &mut Value) {
+    let contents = body["content"].as_object_mut().into_iter().flatten();
+    contents.for_each(|(_, content)| without_null(&mut content["schema"]));
 }
 
-/// A member that need not be there is left out, and never null.
-fn schema(schema: &mut Value) {
+/// A member that need not be there is left out, and never null, unless there are `nulls` in its dialect.
+pub fn schema(schema: &mut Value, nulls: bool) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
@@ -44,14 +44,17 @@ fn schema(schema: &mut Value) {
         match name.as_str() {
             "properties" => {
                 for (name, property) in member.as_object_mut().into_iter().flatten() {
-                    self::schema(property);
-                    if !is_required(name) {
+                    self::schema(property, nulls);
+                    if !nulls && !is_required(name) {
                         without_null(property);
                     }
                 }
             }
-            "allOf" | "anyOf" | "oneOf" => member.as_array_mut().into_iter().flatten().for_each(self::schema),
-            "items" | "additionalProperties" => self::schema(member),
+            "allOf" | "anyOf" | "oneOf" => {
+                let alternatives = member.as_array_mut().into_iter().flatten();
+                alternatives.for_each(|each| self::schema(each, nulls));
+            }
+            "items" | "additionalProperties" => self::schema(member, nulls),
             _ => {}
         }
     }

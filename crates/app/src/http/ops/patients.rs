@@ -1,7 +1,8 @@
 //! Patients: register, find by either identifier, list, switch on and off.
 
-use super::shapes::{IdCursor, Limit, NewPatient, PatientChange, PatientPath};
-use super::view::{List, PatientRecord, PatientView};
+use super::shapes::{IdCursor, Limit, NewPatient, NumberCursor, PatientChange, PatientPath};
+use super::view::List;
+use super::view::patients::{PatientRecord, PatientView, StatusEntryView};
 use super::{Answer, limit, read, segment, shown_page, view};
 use crate::http::Api;
 use crate::http::failure::Failure;
@@ -33,7 +34,7 @@ pub async fn register(api: Data<Api>, request: HttpRequest, payload: Payload) ->
         let location = format!("/ops/v1/patients/{}", patient.id);
         HttpResponse::Created()
             .insert_header((LOCATION, location))
-            .json(view::patient(patient))
+            .json(view::patients::patient(patient))
     });
     Ok(api.application.register_patient(&told, local_id).await?)
 }
@@ -68,7 +69,7 @@ fn read_new(text: &str) -> Result<Option<LocalPatientId>, Refusal> {
 pub async fn change(api: Data<Api>, request: HttpRequest, payload: Payload) -> Answer {
     let (caller, active) = read(&api, &request, payload, "patient.change", read_change).await?;
     let told = tell(&request, &caller, |patient| {
-        HttpResponse::Ok().json(view::patient(patient))
+        HttpResponse::Ok().json(view::patients::patient(patient))
     });
     let patient = named(&request)?;
     Ok(api.application.set_patient_active(&told, patient, active).await?)
@@ -97,10 +98,32 @@ pub async fn find(api: Data<Api>, request: HttpRequest) -> Answer {
     let caller = api.caller_with(&request, Scope::OpsRead).await?;
     let record = api.application.find_patient(&caller, named(&request)?).await?;
     let now = api.application.now();
-    let tasks = record.recent_tasks.iter();
-    Ok(HttpResponse::Ok().json(PatientRecord {
-        patient: view::patient(&record.patient),
-        recent_tasks: tasks.map(|task| view::task::task(task, now)).collect(),
+    Ok(HttpResponse::Ok().json(view::patients::record(&record, now)))
+}
+
+/// List the changes of a patient's search status
+///
+/// Of a person who was registered for donor searches several times, those of the newest registration; of another one if
+/// it is asked for by its `wmdaId`.
+#[utoipa::path(
+    get,
+    path = "/ops/v1/patients/{id}/status-history",
+    operation_id = "listStatusHistory",
+    security(("scope" = ["ops:read"])),
+    params(PatientPath, Limit, NumberCursor),
+    responses((status = 200, description = "Oldest first", body = List<StatusEntryView>)),
+)]
+pub async fn history(api: Data<Api>, request: HttpRequest) -> Answer {
+    let caller = api.caller_with(&request, Scope::OpsRead).await?;
+    let query = Query::of(&request);
+    let (after, limit) = (query.number_cursor()?, limit(&query)?);
+    let patient = named(&request)?;
+    let page = api
+        .application
+        .status_history(&caller, patient, after, limit)
+        .await?;
+    Ok(shown_page(&page, view::patients::status_entry, |last| {
+        last.revision
     }))
 }
 
@@ -121,7 +144,7 @@ pub async fn list(api: Data<Api>, request: HttpRequest) -> Answer {
         .application
         .list_patients(&caller, after, limit(&query)?)
         .await?;
-    Ok(shown_page(&page, view::patient, |last| last.id))
+    Ok(shown_page(&page, view::patients::patient, |last| last.id))
 }
 
 /// A UUID or a `wmdaId`.

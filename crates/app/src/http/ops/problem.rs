@@ -126,7 +126,7 @@ fn status(kind: RefusalKind) -> StatusCode {
     match kind {
         RefusalKind::Invalid | RefusalKind::OutOfRange => StatusCode::BAD_REQUEST,
         RefusalKind::NotFound => StatusCode::NOT_FOUND,
-        RefusalKind::AlreadyExists | RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::AlreadyExists | RefusalKind::Conflict | RefusalKind::Patient(_) => StatusCode::CONFLICT,
         RefusalKind::FailedPrecondition => StatusCode::UNPROCESSABLE_ENTITY,
         RefusalKind::ConditionFailed => StatusCode::PRECONDITION_FAILED,
     }

@@ -1,13 +1,13 @@
 //! How operators are shown what there is; a member that says nothing is left out.
 
+pub mod patients;
 pub mod task;
 
 use crate::http::openapi::parts;
 use crate::http::rfc3339;
 use caretrack_application::MadeCredential;
 use caretrack_domain::{
-    Actor, AuditEntry, Credential, CredentialKind, Instant, LocalPatientId, Login, LoginKind, Patient,
-    Principal, Webhook, Workspace,
+    Actor, AuditEntry, Credential, CredentialKind, Instant, Login, LoginKind, Principal, Webhook, Workspace,
 };
 use caretrack_ports::QueueFigures;
 use serde::Serialize;
@@ -263,44 +263,6 @@ pub fn webhook(webhook: &Webhook) -> WebhookView {
         types: webhook.types.words().to_vec(),
         created_at: rfc3339(webhook.created_at),
         disabled_at: webhook.disabled_at.map(rfc3339),
-    }
-}
-
-/// One person, with all identifiers.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Patient)]
-pub struct PatientView {
-    id: Uuid,
-    wmda_id: i64,
-    /// The organisation's own identifier.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patient_id: Option<String>,
-    active: bool,
-    #[schema(format = DateTime)]
-    created_at: String,
-}
-
-/// A patient and what was done lately.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PatientRecord {
-    #[serde(flatten)]
-    pub patient: PatientView,
-    /// Newest first.
-    pub recent_tasks: Vec<task::TaskView>,
-}
-
-pub fn patient(patient: &Patient) -> PatientView {
-    PatientView {
-        id: patient.id.0,
-        wmda_id: patient.wmda_id.number(),
-        patient_id: patient
-            .local_id
-            .as_ref()
-            .map(|id| LocalPatientId::expose(id).to_owned()),
-        active: patient.active,
-        created_at: rfc3339(patient.created_at),
     }
 }
 

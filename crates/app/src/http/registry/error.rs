@@ -146,7 +146,9 @@ impl From<&Refusal> for ErrorObject {
             RefusalKind::OutOfRange => (StatusCode::BAD_REQUEST, ErrorType::OutOfRange),
             RefusalKind::NotFound => (StatusCode::NOT_FOUND, ErrorType::NotFound),
             RefusalKind::AlreadyExists => (StatusCode::CONFLICT, ErrorType::AlreadyExists),
-            RefusalKind::Conflict => (StatusCode::CONFLICT, ErrorType::FailedPrecondition),
+            RefusalKind::Conflict | RefusalKind::Patient(_) => {
+                (StatusCode::CONFLICT, ErrorType::FailedPrecondition)
+            }
             RefusalKind::FailedPrecondition => {
                 (StatusCode::UNPROCESSABLE_ENTITY, ErrorType::FailedPrecondition)
             }

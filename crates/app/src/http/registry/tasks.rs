@@ -181,6 +181,8 @@ fn shown(task: &Task, id: &str, operations: &[Operation]) -> String {
                 TargetKind::Resource => "RESOURCE",
                 TargetKind::Relationship => "RELATIONSHIP",
                 TargetKind::Webhook => "WEBHOOK",
+                TargetKind::Patient => "PATIENT",
+                TargetKind::Search => "SEARCH",
             },
             id: &operation.target.id,
             of: &operation.target.of,

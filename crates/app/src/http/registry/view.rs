@@ -61,7 +61,13 @@ pub fn task_id(id: TaskId, kind: TaskKind) -> String {
     let prefix = match kind {
         TaskKind::RegistryWrite => "s_",
         // Never shown here: it belongs to no source.
-        TaskKind::WebhookDeliver => "",
+        TaskKind::WebhookDeliver
+        | TaskKind::SearchRun
+        | TaskKind::SearchRefresh
+        | TaskKind::SearchRefreshDaily
+        | TaskKind::SearchTimeout
+        | TaskKind::PatientStop
+        | TaskKind::PatientAnonymise => "",
     };
     format!("{prefix}{}", id.0.simple())
 }
