@@ -37,9 +37,6 @@ def before_call(context, case, kwargs):
         # May only say again what the path says.
         for member in ("id", "type"):
             body.pop(member, None)
-    if operation in DEFINITIONS:
-        # What a schema cannot say of properties; and a key of its own, so that no type is closed that others write to.
-        good_definition(operation, case, body, number)
     if operation == "changePatientStatus" and body.get("newStatus") == "STP":
         # With this one a reason has to say why a search ended.
         if body.get("changeReason") in (None, "NPH", "NML", "RCM"):
@@ -50,9 +47,26 @@ def before_call(context, case, kwargs):
             body[member][inner] = None
     if operation == "deliverResults":
         good_delivery(body)
+    if operation in DEFINITIONS:
+        # What a schema cannot say of properties; and a key of its own, so that no type is closed that others write to.
+        good_definition(operation, case, body, number)
     if operation in ("putResource", "createResource"):
         good_meta(body)
         good_ids(body.get("contained"))
+
+
+def good_delivery(body):
+    """An error is alone; ids differ within their list."""
+    others = [name for name in body if name != "error"]
+    if isinstance(body.get("error"), dict) and next(COUNT) % 2 == 0:
+        for name in others:
+            body.pop(name)
+        return
+    body.pop("error", None)
+    for records in body.values():
+        for number, record in enumerate(records if isinstance(records, list) else []):
+            if isinstance(record, dict):
+                record["id"] = f"{number}"
 
 
 PROPERTIES = {
@@ -75,20 +89,6 @@ def good_definition(operation, case, body, number):
     members.pop("contained", None)
     if "properties" in members:
         members["properties"] = PROPERTIES
-
-
-def good_delivery(body):
-    """An error is alone; ids differ within their list."""
-    others = [name for name in body if name != "error"]
-    if isinstance(body.get("error"), dict) and next(COUNT) % 2 == 0:
-        for name in others:
-            body.pop(name)
-        return
-    body.pop("error", None)
-    for records in body.values():
-        for number, record in enumerate(records if isinstance(records, list) else []):
-            if isinstance(record, dict):
-                record["id"] = f"{number}"
 
 
 def good_meta(body):

@@ -63,9 +63,9 @@ const ALL: &[&[Contract]] = &[
     crate::pruning::CONTRACTS,
     crate::settled::CONTRACTS,
     crate::webhooks::CONTRACTS,
-    crate::definitions::CONTRACTS,
     crate::registrations::CONTRACTS,
     crate::searches::CONTRACTS,
+    crate::definitions::CONTRACTS,
 ];
 
 /// Runs every contract against every fixture, and what an adapter has to prove beside; the arguments are those of
