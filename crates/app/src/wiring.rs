@@ -44,20 +44,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new(clock.now())?);
     let (store, queue) = open(&settings, Arc::clone(&metrics) as _).await?;
-    let rules = caretrack_application::Settings {
-        open_profiles: settings.registry.open_profiles,
-        clock: settings.clock.mode.into(),
-        retry: (&settings.tasks.retry).into(),
-        retry_by_kind: settings.retry_by_kind()?,
-        partner_key_workspaces: settings.partner_key_workspaces()?,
-        requests: settings.limits.requests(),
-        failed_logins: settings.limits.failed_logins(),
-        noted_refusals: settings.limits.audited_refusals,
-        passwords_at_once: (settings.server.threads / 2).max(1),
-        queue_depth: Some(settings.limits.queue_depth).filter(|depth| *depth > 0),
-        listeners: settings.limits.event_listeners,
-        allow_private_webhooks: settings.webhooks.allow_private,
-    };
+    let rules = rules(&settings)?;
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
     let application = application.matched_by(match settings.matching.engine {
@@ -151,6 +138,23 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         Ok(ended) => ended,
         Err(_) => bail!("not everything had ended within {grace:?}"),
     }
+}
+
+fn rules(settings: &Settings) -> anyhow::Result<caretrack_application::Settings> {
+    Ok(caretrack_application::Settings {
+        open_profiles: settings.registry.open_profiles,
+        clock: settings.clock.mode.into(),
+        retry: (&settings.tasks.retry).into(),
+        retry_by_kind: settings.retry_by_kind()?,
+        partner_key_workspaces: settings.partner_key_workspaces()?,
+        requests: settings.limits.requests(),
+        failed_logins: settings.limits.failed_logins(),
+        noted_refusals: settings.limits.audited_refusals,
+        passwords_at_once: (settings.server.threads / 2).max(1),
+        queue_depth: Some(settings.limits.queue_depth).filter(|depth| *depth > 0),
+        listeners: settings.limits.event_listeners,
+        allow_private_webhooks: settings.webhooks.allow_private,
+    })
 }
 
 /// No more connections than there can be open files: one that cannot be accepted is worse than one that waits.
