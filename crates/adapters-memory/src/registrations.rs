@@ -119,7 +119,9 @@ impl State {
             ResultsWrite::Keep => {}
             ResultsWrite::Delete => self.results.retain(|key, _| key.search != write.after.id),
             ResultsWrite::Change(changes) => {
-                changes.into_iter().for_each(|change| self.change_result(change))
+                for change in changes {
+                    self.change_result(change);
+                }
             }
         }
         self.searches.insert(write.after.id, write.after);
@@ -182,10 +184,12 @@ impl State {
 
     fn results_of(
         &self,
-        search: SearchId,
+        (workspace, search): (WorkspaceId, SearchId),
         list: Option<ResultList>,
     ) -> impl Iterator<Item = (&ResultKey, &ResultRow)> {
-        let results = self.results.iter();
+        let found = self.searches.get(&search);
+        let is_ours = found.is_some_and(|found| found.workspace == workspace);
+        let results = self.results.iter().filter(move |_| is_ours);
         results.filter(move |(key, _)| key.search == search && list.is_none_or(|list| key.list == list))
     }
 }
@@ -312,26 +316,35 @@ impl SearchRepository for MemoryStore {
         Ok(found)
     }
 
-    async fn known_records(&self, search: SearchId) -> Result<Vec<KnownRecord>, StoreError> {
+    async fn known_records(
+        &self,
+        workspace: WorkspaceId,
+        search: SearchId,
+    ) -> Result<Vec<KnownRecord>, StoreError> {
         let state = self.state();
-        let known = state.results_of(search, None).map(|(key, row)| KnownRecord {
-            list: key.list,
-            id: key.id.clone(),
-            position: row.position,
-            digest: row.digest,
-            flag: row.flag,
-            flagged_at: row.flagged_at,
-        });
+        let known = state
+            .results_of((workspace, search), None)
+            .map(|(key, row)| KnownRecord {
+                list: key.list,
+                id: key.id.clone(),
+                position: row.position,
+                digest: row.digest,
+                flag: row.flag,
+                flagged_at: row.flagged_at,
+            });
         Ok(known.collect())
     }
 
     async fn list_results(
         &self,
+        workspace: WorkspaceId,
         search: SearchId,
         query: &ResultsQuery,
     ) -> Result<Vec<ResultRecord>, StoreError> {
         let state = self.state();
-        let listed = state.results_of(search, Some(query.list)).map(|(_, row)| row);
+        let listed = state
+            .results_of((workspace, search), Some(query.list))
+            .map(|(_, row)| row);
         let listed = listed.filter(|row| query.updated_from.is_none_or(|from| row.flagged_at >= from));
         let mut listed: Vec<_> = listed.collect();
         match query.order {
@@ -350,12 +363,13 @@ impl SearchRepository for MemoryStore {
 
     async fn count_results(
         &self,
+        workspace: WorkspaceId,
         search: SearchId,
         list: ResultList,
         updated_from: Instant,
     ) -> Result<u64, StoreError> {
         let state = self.state();
-        let listed = state.results_of(search, Some(list));
+        let listed = state.results_of((workspace, search), Some(list));
         Ok(count(listed.filter(|(_, row)| row.flagged_at >= updated_from)))
     }
 }

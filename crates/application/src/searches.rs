@@ -159,7 +159,7 @@ impl Application {
         let (after, results) = match delivery.as_ref() {
             Delivery::Failed(error) => (before.failed(error.clone(), now)?, ResultsWrite::Keep),
             Delivery::Results(delivered) => {
-                let known = self.store.known_records(id).await?;
+                let known = self.store.known_records(before.workspace, id).await?;
                 let (changes, counts) = compare(Arc::clone(delivery), id, known, now).await?;
                 (
                     before.delivered(delivered, counts, now)?,
@@ -214,9 +214,13 @@ impl Application {
         until_settled(|| async {
             let (search, registration) = self.search(caller, id).await?;
             search.readable()?;
-            let records = self.store.list_results(id, query).await?;
+            let records = self.store.list_results(search.workspace, id, query).await?;
             let total = match query.updated_from {
-                Some(from) => self.store.count_results(id, query.list, from).await?,
+                Some(from) => {
+                    self.store
+                        .count_results(search.workspace, id, query.list, from)
+                        .await?
+                }
                 None => search.listed[query.list].into(),
             };
             // What was read in several steps was one result, and was there to be read.

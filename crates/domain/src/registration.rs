@@ -259,14 +259,13 @@ impl Registration {
                 StatusEffect::StartCounter if by.is_active || self.is_stopped() => {
                     after.counter_started_at = now;
                 }
-                StatusEffect::StartCounter => {}
                 StatusEffect::StartRefresh => after.refresh_at = Some(next_slot(self.wmda_id, now)),
                 StatusEffect::StopRefresh => after.refresh_at = None,
                 StatusEffect::StartRetention => after.stopped_at = Some(now),
                 StatusEffect::EndRetention => after.stopped_at = None,
                 StatusEffect::ForgetPerson => after.forget_person(),
-                // Not the registration's own: whoever commits it does that.
-                StatusEffect::TerminateSearches => {}
+                // Not this mover's, or not the registration's own: whoever commits it terminates searches.
+                StatusEffect::StartCounter | StatusEffect::TerminateSearches => {}
             }
         }
         Ok(change)

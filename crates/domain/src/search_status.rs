@@ -146,7 +146,7 @@ impl SearchStatus {
     /// Applies `command`; the only way to make a transition.
     pub fn apply(self, command: StatusCommand) -> Result<StatusTransition, PatientRefusal> {
         let to = match self {
-            Self::New => self.unsearched(command),
+            Self::New => Self::unsearched(command),
             Self::Pre => self.preliminary(command),
             Self::Act => self.active(command),
             Self::Sus => self.suspended(command),
@@ -166,7 +166,7 @@ impl SearchStatus {
         accepted.map(StatusTransition::to).collect()
     }
 
-    fn unsearched(self, command: StatusCommand) -> Option<Self> {
+    fn unsearched(command: StatusCommand) -> Option<Self> {
         match command {
             StatusCommand::StartSearch => Some(Self::Pre),
             StatusCommand::SetStp | StatusCommand::Expire => Some(Self::Stp),

@@ -133,7 +133,7 @@ fn donors(ids: &[&str], n: u32) -> Delivered {
 
 async fn deliver(world: &World, id: SearchId, delivered: &Delivered, seconds: i64) -> Outcome {
     let before = find(world, id).await?;
-    let known = world.known_records(id).await?;
+    let known = world.known_records(OURS, id).await?;
     let (changes, counts) = delivered.compare(id, known, at(seconds));
     let after = before
         .delivered(delivered, counts, at(seconds))
@@ -158,7 +158,7 @@ async fn read(
     id: SearchId,
     query: &ResultsQuery,
 ) -> Result<Vec<(String, Option<RecordFlag>)>, StoreError> {
-    let records = world.list_results(id, query).await?;
+    let records = world.list_results(OURS, id, query).await?;
     let shown = records.into_iter().map(|record| (record.content, record.flag));
     Ok(shown.collect())
 }
@@ -203,7 +203,12 @@ async fn results_are_compared_with_those_before(world: World) -> Outcome {
             shown("a", 1, None)
         ]
     );
-    assert_eq!(world.count_results(new.id, ResultList::Donors, at(3)).await?, 1);
+    assert_eq!(
+        world
+            .count_results(OURS, new.id, ResultList::Donors, at(3))
+            .await?,
+        1
+    );
     deliver(&world, new.id, &donors(&["a", "c", "d"], 2), 4).await?;
     let updated = Some(RecordFlag::Updated);
     assert_eq!(
@@ -243,7 +248,9 @@ async fn results_are_read_in_pages_and_go_whole(world: World) -> Outcome {
     let ended = before.terminate(at(8)).expect("it is open");
     put(&world, Some(&before), ended, ResultsWrite::Delete).await?;
     assert_eq!(read(&world, one.id, &query(1000, 0)).await?, []);
-    assert_eq!(world.known_records(one.id).await?, []);
+    assert_eq!(world.known_records(OURS, one.id).await?, []);
+    let two = SearchId::parse(2).expect("in range");
+    assert_eq!(world.list_results(THEIRS, two, &query(9, 0)).await?, []);
     let other = SearchId::parse(2).expect("in range");
     assert_eq!(read(&world, other, &query(1000, 0)).await?.len(), 300);
     Ok(())

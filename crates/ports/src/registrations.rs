@@ -145,10 +145,15 @@ pub trait SearchRepository: Send + Sync {
     async fn searches_of(&self, workspace: WorkspaceId, of: &[WmdaId]) -> Result<Vec<Search>, StoreError>;
 
     /// All that is listed, in no order.
-    async fn known_records(&self, search: SearchId) -> Result<Vec<KnownRecord>, StoreError>;
+    async fn known_records(
+        &self,
+        workspace: WorkspaceId,
+        search: SearchId,
+    ) -> Result<Vec<KnownRecord>, StoreError>;
 
     async fn list_results(
         &self,
+        workspace: WorkspaceId,
         search: SearchId,
         query: &ResultsQuery,
     ) -> Result<Vec<ResultRecord>, StoreError>;
@@ -156,6 +161,7 @@ pub trait SearchRepository: Send + Sync {
     /// How many were flagged then or later.
     async fn count_results(
         &self,
+        workspace: WorkspaceId,
         search: SearchId,
         list: ResultList,
         updated_from: Instant,

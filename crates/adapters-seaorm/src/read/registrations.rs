@@ -43,7 +43,6 @@ fn paged(sql: Sql, limit: usize, offset: u64) -> Sql {
 impl SeaStore {
     /// The registrations of one status, last viewed first, as far as the page may reach: an index in its order.
     fn of_status(
-        &self,
         sql: Sql,
         workspace: WorkspaceId,
         filter: &RegistrationFilter,
@@ -65,6 +64,15 @@ impl SeaStore {
             .bind(i64::try_from(upto).unwrap_or(i64::MAX))
             .push(") AS ")
             .push(<&str>::from(status))
+    }
+
+    /// Whether the search is the workspace's.
+    fn is_of(sql: Sql, workspace: WorkspaceId, search: SearchId) -> Sql {
+        sql.push(" AND EXISTS (SELECT 1 FROM searches s WHERE s.search_id = ")
+            .bind(search.number())
+            .push(" AND s.workspace_id = ")
+            .bind(workspace.0)
+            .push(")")
     }
 
     async fn number_of(&self, sql: Sql) -> Result<u64, StoreError> {
@@ -112,7 +120,7 @@ impl RegistrationRepository for SeaStore {
         let mut sql = self.sql("WITH shown(viewed_at, wmda_id) AS (");
         for (n, status) in shown(filter).into_iter().enumerate() {
             let joint = if n == 0 { "" } else { " UNION ALL " };
-            sql = self.of_status(sql.push(joint), workspace, filter, status, upto);
+            sql = Self::of_status(sql.push(joint), workspace, filter, status, upto);
         }
         let columns = rows::COLUMNS.map(|column| format!("r.{column}")).join(", ");
         let sql = paged(
@@ -236,15 +244,21 @@ impl SearchRepository for SeaStore {
         Ok(found)
     }
 
-    async fn known_records(&self, search: SearchId) -> Result<Vec<KnownRecord>, StoreError> {
+    async fn known_records(
+        &self,
+        workspace: WorkspaceId,
+        search: SearchId,
+    ) -> Result<Vec<KnownRecord>, StoreError> {
         let sql = self
             .select(&rows::KNOWN_COLUMNS, "search_results WHERE search_id = ")
             .bind(search.number());
-        self.read_all(sql, rows::read_known).await
+        self.read_all(Self::is_of(sql, workspace, search), rows::read_known)
+            .await
     }
 
     async fn list_results(
         &self,
+        workspace: WorkspaceId,
         search: SearchId,
         query: &ResultsQuery,
     ) -> Result<Vec<ResultRecord>, StoreError> {
@@ -257,7 +271,7 @@ impl SearchRepository for SeaStore {
             Some(from) => sql.push(" AND flagged_at >= ").bind(micros(from)),
             None => sql,
         };
-        let sql = sql.push(match query.order {
+        let sql = Self::is_of(sql, workspace, search).push(match query.order {
             ResultOrder::Standard => " ORDER BY position",
             ResultOrder::LastUpdated => " ORDER BY flagged_at DESC, position",
         });
@@ -267,6 +281,7 @@ impl SearchRepository for SeaStore {
 
     async fn count_results(
         &self,
+        workspace: WorkspaceId,
         search: SearchId,
         list: ResultList,
         updated_from: Instant,
@@ -278,6 +293,6 @@ impl SearchRepository for SeaStore {
             .bind(list.to_string())
             .push(" AND flagged_at >= ")
             .bind(micros(updated_from));
-        self.number_of(sql).await
+        self.number_of(Self::is_of(sql, workspace, search)).await
     }
 }

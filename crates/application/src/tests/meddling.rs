@@ -370,16 +370,27 @@ impl SearchRepository for MeddlingStore {
         self.inner.searches_of(w, of).await
     }
 
-    async fn known_records(&self, search: SearchId) -> Result<Vec<KnownRecord>> {
-        self.inner.known_records(search).await
+    async fn known_records(&self, workspace: WorkspaceId, search: SearchId) -> Result<Vec<KnownRecord>> {
+        self.inner.known_records(workspace, search).await
     }
 
-    async fn list_results(&self, search: SearchId, query: &ResultsQuery) -> Result<Vec<ResultRecord>> {
-        self.inner.list_results(search, query).await
+    async fn list_results(
+        &self,
+        workspace: WorkspaceId,
+        search: SearchId,
+        query: &ResultsQuery,
+    ) -> Result<Vec<ResultRecord>> {
+        self.inner.list_results(workspace, search, query).await
     }
 
-    async fn count_results(&self, search: SearchId, list: ResultList, from: Instant) -> Result<u64> {
-        self.inner.count_results(search, list, from).await
+    async fn count_results(
+        &self,
+        workspace: WorkspaceId,
+        search: SearchId,
+        list: ResultList,
+        from: Instant,
+    ) -> Result<u64> {
+        self.inner.count_results(workspace, search, list, from).await
     }
 }
 
