@@ -14,7 +14,9 @@ use caretrack_adapters_auth::{Argon2Hasher, JwtVerifier, KeySet, KeySource, Refr
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
 use caretrack_application::{Application, Verifiers, Worker, WorkerSettings};
-use caretrack_ports::{Clock, ExternalMatchEngine, IdGenerator, NoMatchEngine, Observer, Store, TaskQueue};
+use caretrack_ports::{
+    Clock, ExternalMatchEngine, IdGenerator, MatchEngine, NoMatchEngine, Observer, Store, TaskQueue,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,19 +47,10 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new(clock.now())?);
     let (store, queue) = open(&settings, Arc::clone(&metrics) as _).await?;
+    let rules = rules(&settings)?;
     let verifiers = verifiers(&settings.auth.jwt).await?;
-    let application = Application::new(
-        store,
-        queue,
-        clock,
-        Arc::clone(&ids),
-        verifiers,
-        rules(&settings)?,
-    );
-    let application = application.matched_by(match settings.matching.engine {
-        settings::MatchEngine::None => Arc::new(NoMatchEngine),
-        settings::MatchEngine::External => Arc::new(ExternalMatchEngine),
-    });
+    let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
+    let application = application.matched_by(engine(settings.matching.engine));
     let application = application.observed_by(Arc::clone(&metrics) as _);
     let application = Arc::new(application.traced_by(Arc::new(spans)));
     application.start_clock().await?;
@@ -154,6 +147,13 @@ fn listen(settings: &Settings, api: &Data<Api>) -> anyhow::Result<Vec<Listening>
         servers.push(start(http::routes, listen, threads, "listening")?);
     }
     Ok(servers)
+}
+
+fn engine(chosen: settings::MatchEngine) -> Arc<dyn MatchEngine> {
+    match chosen {
+        settings::MatchEngine::None => Arc::new(NoMatchEngine),
+        settings::MatchEngine::External => Arc::new(ExternalMatchEngine),
+    }
 }
 
 /// What the use cases go by.
