@@ -31,7 +31,9 @@ mod e2e {
     pub mod patient_status;
     pub mod postgres_restart;
     pub mod races;
+    pub mod raw;
     pub mod registry;
+    pub mod secrecy;
     pub mod stopping;
     pub mod telemetry;
     pub mod telling;
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
         e2e::asynchronous::journeys(),
         e2e::clock::journeys(),
         e2e::overload::journeys(),
+        e2e::raw::journeys(),
+        e2e::secrecy::journeys(),
         e2e::patient_status::journeys(),
         e2e::isolation::journeys(),
         e2e::idempotency::journeys(),

@@ -13,8 +13,15 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
+/// Libraries that tell, at lower levels, what must not be told, whatever `log.level` asks for: the database's password
+/// (spans of `sea_orm`), pieces of malformed requests (`actix_http`).
+const DISCREET: [&str; 2] = ["sea_orm=error", "actix_http=error"];
+
 pub fn start(log: &Log, traces: Option<&Traces>) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
+    let mut filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
+    for directive in DISCREET {
+        filter = filter.add_directive(directive.parse()?);
+    }
     // One filter for all: filters of single layers lose spans where a library asks whether a level is enabled,
     // and then says nothing.
     let started = match traces {

@@ -3,17 +3,20 @@
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
 use crate::outgoing::HttpSender;
-use crate::settings::{self, Jwt, Role, Server, Settings, Webhooks};
+use crate::settings::{self, Jwt, Role, Server, Settings, SettingsError, Webhooks};
 use crate::system::{self, SystemClock, SystemIds};
 use crate::traces::{Spans, Traces};
 use crate::{bootstrap, telemetry};
+use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::{Context, bail};
 use caretrack_adapters_auth::{Argon2Hasher, JwtVerifier, KeySet, KeySource, Refresh};
 use caretrack_adapters_memory::MemoryStore;
 use caretrack_adapters_seaorm::{SeaOptions, SeaStore};
 use caretrack_application::{Application, Verifiers, Worker, WorkerSettings};
-use caretrack_ports::{Clock, ExternalMatchEngine, IdGenerator, NoMatchEngine, Observer, Store, TaskQueue};
+use caretrack_ports::{
+    Clock, ExternalMatchEngine, IdGenerator, MatchEngine, NoMatchEngine, Observer, Store, TaskQueue,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,26 +47,10 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new(clock.now())?);
     let (store, queue) = open(&settings, Arc::clone(&metrics) as _).await?;
-    let rules = caretrack_application::Settings {
-        open_profiles: settings.registry.open_profiles,
-        clock: settings.clock.mode.into(),
-        retry: (&settings.tasks.retry).into(),
-        retry_by_kind: settings.retry_by_kind()?,
-        partner_key_workspaces: settings.partner_key_workspaces()?,
-        requests: settings.limits.requests(),
-        failed_logins: settings.limits.failed_logins(),
-        noted_refusals: settings.limits.audited_refusals,
-        passwords_at_once: (settings.server.threads / 2).max(1),
-        queue_depth: Some(settings.limits.queue_depth).filter(|depth| *depth > 0),
-        listeners: settings.limits.event_listeners,
-        allow_private_webhooks: settings.webhooks.allow_private,
-    };
+    let rules = rules(&settings)?;
     let verifiers = verifiers(&settings.auth.jwt).await?;
     let application = Application::new(store, queue, clock, Arc::clone(&ids), verifiers, rules);
-    let application = application.matched_by(match settings.matching.engine {
-        settings::MatchEngine::None => Arc::new(NoMatchEngine),
-        settings::MatchEngine::External => Arc::new(ExternalMatchEngine),
-    });
+    let application = application.matched_by(engine(settings.matching.engine));
     let application = application.observed_by(Arc::clone(&metrics) as _);
     let application = Arc::new(application.traced_by(Arc::new(spans)));
     application.start_clock().await?;
@@ -100,29 +87,7 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         spans,
     );
     let api = Data::new(api.behind(settings.trusted_proxies()?));
-    let mut servers = Vec::new();
-    let mut listen = |routes, listen, threads, what| {
-        let (server, addresses) = http::serve(api.clone(), routes, listen, threads, grace)
-            .with_context(|| format!("cannot listen on {listen}"))?;
-        for address in addresses {
-            tracing::info!("{what} on http://{address}");
-        }
-        servers.push((server.handle(), tokio::spawn(server)));
-        anyhow::Ok(())
-    };
-    if let Some(address) = settings.health_listen()? {
-        listen(http::health_routes, address, 1, "health and metrics")?;
-    }
-    if does(Role::Api) {
-        let Server {
-            listen: address,
-            threads,
-            ..
-        } = settings.server;
-        listen(http::routes, address, threads, "listening")?;
-    } else {
-        tracing::info!("carrying out tasks");
-    }
+    let servers = listen(&settings, &api)?;
 
     tokio::select! {
         told = told_to_stop() => told?,
@@ -151,6 +116,62 @@ pub async fn serve(mut settings: Settings) -> anyhow::Result<()> {
         Ok(ended) => ended,
         Err(_) => bail!("not everything had ended within {grace:?}"),
     }
+}
+
+type Listening = (ServerHandle, JoinHandle<std::io::Result<()>>);
+
+/// For health and metrics first: it is closed last.
+fn listen(settings: &Settings, api: &Data<Api>) -> anyhow::Result<Vec<Listening>> {
+    let Server {
+        listen,
+        role,
+        threads,
+        grace,
+        ..
+    } = settings.server;
+    let start = |routes, listen, threads, what| {
+        let (server, addresses) = http::serve(api.clone(), routes, listen, threads, grace)
+            .with_context(|| format!("cannot listen on {listen}"))?;
+        for address in addresses {
+            tracing::info!("{what} on http://{address}");
+        }
+        anyhow::Ok((server.handle(), tokio::spawn(server)))
+    };
+    let mut servers = Vec::new();
+    if let Some(address) = settings.health_listen()? {
+        servers.push(start(http::health_routes, address, 1, "health and metrics")?);
+    }
+    if role == Role::Worker {
+        tracing::info!("carrying out tasks");
+    } else {
+        servers.push(start(http::routes, listen, threads, "listening")?);
+    }
+    Ok(servers)
+}
+
+fn engine(chosen: settings::MatchEngine) -> Arc<dyn MatchEngine> {
+    match chosen {
+        settings::MatchEngine::None => Arc::new(NoMatchEngine),
+        settings::MatchEngine::External => Arc::new(ExternalMatchEngine),
+    }
+}
+
+/// What the use cases go by.
+fn rules(settings: &Settings) -> Result<caretrack_application::Settings, SettingsError> {
+    Ok(caretrack_application::Settings {
+        open_profiles: settings.registry.open_profiles,
+        clock: settings.clock.mode.into(),
+        retry: (&settings.tasks.retry).into(),
+        retry_by_kind: settings.retry_by_kind()?,
+        partner_key_workspaces: settings.partner_key_workspaces()?,
+        requests: settings.limits.requests(),
+        failed_logins: settings.limits.failed_logins(),
+        noted_refusals: settings.limits.audited_refusals,
+        passwords_at_once: (settings.server.threads / 2).max(1),
+        queue_depth: Some(settings.limits.queue_depth).filter(|depth| *depth > 0),
+        listeners: settings.limits.event_listeners,
+        allow_private_webhooks: settings.webhooks.allow_private,
+    })
 }
 
 /// No more connections than there can be open files: one that cannot be accepted is worse than one that waits.

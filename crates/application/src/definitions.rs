@@ -55,7 +55,10 @@ pub(crate) struct Basis {
     freshness: Freshness,
 }
 
-pub(crate) fn recent() -> Recent<TypeKey, Option<Arc<Definition>>> {
+/// What is known of a type: its definition, or that it has none.
+pub(crate) type Known = Option<Arc<Definition>>;
+
+pub(crate) fn recent() -> Recent<TypeKey, Known> {
     // They may be large.
     Recent::living(Duration::MINUTE).at_most(1000)
 }
@@ -95,14 +98,15 @@ impl DefinitionOrder {
     fn shape(self, seen: Option<&Definition>) -> Result<Shape, Refusal> {
         let is_contained = seen.is_some_and(|seen| seen.shape.kind() == ShapeKind::Contained);
         match self {
-            Self::Profile(ProfileType::Root, profile) => Ok(Shape::Root(Some(profile))),
-            Self::Profile(ProfileType::Contained, profile) => Ok(Shape::Contained(profile)),
-            Self::Relationship(definition) => Ok(Shape::Relationship(Some(definition))),
             Self::Resources(_) | Self::Relationships { .. } if is_contained => Err(Refusal::new(
                 RefusalKind::AlreadyExists,
                 "The key is that of a contained profile, which is no collection.",
             )),
-            Self::Resources(profile) => Ok(Shape::Root(Some(profile))),
+            Self::Profile(ProfileType::Contained, profile) => Ok(Shape::Contained(profile)),
+            Self::Relationship(definition) => Ok(Shape::Relationship(Some(definition))),
+            Self::Profile(ProfileType::Root, profile) | Self::Resources(profile) => {
+                Ok(Shape::Root(Some(profile)))
+            }
             Self::Relationships {
                 properties,
                 description,
@@ -329,7 +333,7 @@ impl Application {
     }
 
     /// Remembered, if that will do: whether there is one, too.
-    fn recent_definition(&self, of: &TypeKey, freshness: Freshness) -> Option<Option<Arc<Definition>>> {
+    fn recent_definition(&self, of: &TypeKey, freshness: Freshness) -> Option<Known> {
         match freshness {
             Freshness::MayBeRecent => self.definitions.find(of, self.system_now()),
             Freshness::Now => None,

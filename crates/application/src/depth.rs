@@ -6,6 +6,7 @@
 //! next count.
 
 use crate::Application;
+use caretrack_domain::{NewTask, TaskTransition};
 use caretrack_ports::{Changes, Ending, StoreError};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -30,11 +31,11 @@ impl Depth {
     pub fn reserve(&self, changes: &Changes) -> Result<Reserved<'_>, StoreError> {
         let parts = changes.parts();
         // What notices wait for are other people's servers: that is no reason to turn anybody away.
-        let added = parts.new_tasks.iter().map(|new| new.task()).filter(|task| {
+        let added = parts.new_tasks.iter().map(NewTask::task).filter(|task| {
             let is_done = Ending::of(task.state()).is_some();
             !is_done && task.facts().kind.is_told()
         });
-        let ended = parts.transitions.iter().map(|transition| transition.task());
+        let ended = parts.transitions.iter().map(TaskTransition::task);
         let ended = ended.filter(|task| task.status().is_terminal() && task.facts().kind.is_told());
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let (added, ended) = (count(added.count()), count(ended.count()));
@@ -44,8 +45,9 @@ impl Depth {
             added,
             ended,
         };
-        // A step of a task that makes others is a step of what was accepted.
-        let is_new = added > 0 && parts.transitions.is_empty();
+        // A step of a task that makes others is a step of what was accepted, and what falls due was accepted long ago.
+        let mut submitters = parts.new_tasks.iter().map(|new| &new.task().facts().submitted_by);
+        let is_new = added > 0 && parts.transitions.is_empty() && submitters.any(Option::is_some);
         match self.limit {
             Some(limit) if is_new && now + added > limit => {
                 Err(StoreError::Unavailable("too many tasks are waiting".into()))

@@ -38,22 +38,19 @@ fn open(of: TypeKey) -> Definition {
     Definition::open_root(of.workspace, of.source, of.key, at(0))
 }
 
-fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        other => panic!("no object: {other}"),
-    }
+fn members(value: &Value) -> &Map<String, Value> {
+    value.as_object().expect("a sample is an object")
 }
 
-fn shape(kind: ShapeKind, sent: Value) -> Shape {
-    Shape::restore(kind, Some(&members(sent))).expect("a sample shape is a good one")
+fn shape(kind: ShapeKind, sent: &Value) -> Shape {
+    Shape::restore(kind, Some(members(sent))).expect("a sample shape is a good one")
 }
 
 fn closed(workspace: WorkspaceId, version: i64) -> Definition {
     let sent = json!({"properties": {"v": {"type": "integer", "rules": [{"min": version}]}}});
     Definition {
         version,
-        shape: shape(ShapeKind::Root, sent),
+        shape: shape(ShapeKind::Root, &sent),
         ..open(patient(workspace))
     }
 }
@@ -84,9 +81,9 @@ async fn definitions_are_kept_as_they_were_sent(world: World) -> Outcome {
         "contained": {"c": {"types": ["contact"], "cardinality": "0:*"}}});
     let ends = json!({"from": {"profileKey": "patient", "includeKey": "patients", "includeCardinality": "0:*"}, "to": {"profileKey": "*"}});
     let shapes = [
-        ("root", shape(ShapeKind::Root, profile.clone())),
-        ("contained", shape(ShapeKind::Contained, profile.clone())),
-        ("relationship", shape(ShapeKind::Relationship, ends)),
+        ("root", shape(ShapeKind::Root, &profile)),
+        ("contained", shape(ShapeKind::Contained, &profile)),
+        ("relationship", shape(ShapeKind::Relationship, &ends)),
         ("open-root", Shape::Root(None)),
         ("open-relationship", Shape::Relationship(None)),
     ];

@@ -3,6 +3,7 @@
 mod conditions;
 mod contained;
 mod definitions;
+mod in_force;
 mod limits;
 mod lists;
 mod meta;
@@ -27,6 +28,7 @@ pub fn journeys() -> Vec<Journey> {
         sources::journeys(),
         definitions::journeys(),
         validation::journeys(),
+        in_force::journeys(),
     ]
     .into_iter()
     .flatten()

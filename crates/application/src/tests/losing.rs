@@ -33,7 +33,7 @@ impl WebhookSender for Silent {
     }
 }
 
-async fn watched(world: &World) -> (Arc<Application>, Arc<Losses>) {
+fn watched(world: &World) -> (Arc<Application>, Arc<Losses>) {
     let losses = Arc::new(Losses::default());
     let app = Arc::into_inner(world.another(Settings::default()));
     (
@@ -45,7 +45,7 @@ async fn watched(world: &World) -> (Arc<Application>, Arc<Losses>) {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_lost_is_counted_at_the_heartbeat() {
     let world = World::new().await;
-    let (app, losses) = watched(&world).await;
+    let (app, losses) = watched(&world);
     let url = "https://example.com/";
     app.add_webhook(&world.caller, url, EventFilter::default())
         .await
@@ -100,12 +100,12 @@ async fn a_lease_that_is_lost_is_counted_at_the_heartbeat() {
 #[tokio::test(start_paused = true)]
 async fn what_ends_beside_a_heartbeat_is_not_lost() {
     let world = World::new().await;
-    let (app, losses) = watched(&world).await;
+    let (app, losses) = watched(&world);
     let (stop, stopped) = watch::channel(false);
     let worker = Worker::new(Arc::clone(&app), worker_settings());
     let running = tokio::spawn(Arc::new(worker).run(stopped));
     let beat = worker_settings().lease / 3;
-    tokio::time::sleep(beat - Duration::from_millis(30)).await;
+    tokio::time::sleep(beat.saturating_sub(Duration::from_millis(30))).await;
     world.store.lateness.store(50, Ordering::Relaxed);
     let accepting = (0..10).map(|n| {
         let order = put(&format!("pt-{n}"), "{}");

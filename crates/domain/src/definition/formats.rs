@@ -81,7 +81,7 @@ fn is_date(text: &str) -> bool {
         .map(|month| small(month).and_then(|n| Month::try_from(n).ok()));
     let day = parts.next().map(small);
     match (year, month, day, parts.next()) {
-        (Some(_), None, None, None) | (Some(_), Some(Some(_)), None, None) => true,
+        (Some(_), None | Some(Some(_)), None, None) => true,
         (Some(year), Some(Some(month)), Some(Some(day)), None) => {
             Date::from_calendar_date(i32::from(year), month, day).is_ok()
         }

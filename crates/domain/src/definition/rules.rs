@@ -134,7 +134,7 @@ impl PropertyRule {
                 }
             }
             Value::Array(items) => {
-                self.check_bounds(|| Decimal::count(items.len()), at, " items long", problems)
+                self.check_bounds(|| Decimal::count(items.len()), at, " items long", problems);
             }
             Value::Null | Value::Bool(_) | Value::Object(_) => {}
         }

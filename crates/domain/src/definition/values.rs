@@ -76,15 +76,15 @@ impl Checking<'_> {
                 }
                 (value, _) => self.is(value.is_object(), at, "must be an object"),
             },
-            PropertyType::Array(items) => match value {
-                Value::Array(values) => {
-                    for (n, value) in values.iter().enumerate() {
-                        self.property(items, Some(value), at.item(n));
-                    }
-                    true
+            PropertyType::Array(items) => {
+                let Value::Array(values) = value else {
+                    return self.is(false, at, "must be an array");
+                };
+                for (n, value) in values.iter().enumerate() {
+                    self.property(items, Some(value), at.item(n));
                 }
-                _ => self.is(false, at, "must be an array"),
-            },
+                true
+            }
         }
     }
 
@@ -176,14 +176,12 @@ fn is_integer(value: &Value) -> bool {
     let Value::Number(number) = value else {
         return false;
     };
-    match number.as_i64() {
-        Some(number) => (-LARGEST..=LARGEST).contains(&number),
-        // Such as `1.0`: what counts is the number, not how it is written.
-        None => {
-            let decimal = Decimal::of(number);
-            !decimal.has_fraction() && decimal.is_within(LARGEST)
-        }
+    if let Some(number) = number.as_i64() {
+        return (-LARGEST..=LARGEST).contains(&number);
     }
+    // Such as `1.0`: what counts is the number, not how it is written.
+    let decimal = Decimal::of(number);
+    !decimal.has_fraction() && decimal.is_within(LARGEST)
 }
 
 fn fill_properties(checks: &Checks, value: &mut Value, id: &str) {
@@ -200,9 +198,10 @@ fn fill_properties(checks: &Checks, value: &mut Value, id: &str) {
 fn fill_property(of: &PropertyType, value: &mut Value, id: &str) {
     match of {
         PropertyType::Complex(ComplexType::Reference) => {
-            let token = match value {
-                Value::Object(members) => members.get_mut("id"),
-                value => Some(value),
+            let token = if value.is_object() {
+                value.get_mut("id")
+            } else {
+                Some(value)
             };
             if let Some(Value::String(text)) = token
                 && text == ROOT_TOKEN

@@ -95,7 +95,7 @@ async fn the_log_tells_no_secret_and_no_personal_data(engine: Engine) {
         .await
         .is(401);
     let log = server.log();
-    assert!(log.lines().count() > 20, "there is a log to look at");
+    assert!(log.lines().count() > 5, "there is a log to look at");
     for told in [api.key(), &secret, "ct_bad-0123456789", "-Personal"] {
         let line = log.lines().find(|line| line.contains(told));
         assert_eq!(line, None, "{told} is in the log");

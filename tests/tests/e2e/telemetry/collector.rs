@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -27,7 +28,12 @@ pub struct Seen {
 impl Seen {
     fn of(span: Span) -> Self {
         assert!(span.events.is_empty(), "log lines went along: {:?}", span.events);
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+        };
         let text = |value: Option<AnyValue>| match value.and_then(|value| value.value) {
             Some(Value::StringValue(text)) => text,
             other => format!("{other:?}"),

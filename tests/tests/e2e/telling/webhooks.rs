@@ -2,6 +2,7 @@
 //! addresses unless allowed" (common.md).
 
 use super::receiver::{Received, Receiver};
+use crate::e2e::harness::issuer::{claims, from_now, hmac};
 use crate::e2e::harness::tenant::{ended, resource};
 use crate::e2e::harness::wait::LONG;
 use crate::e2e::harness::{
@@ -19,6 +20,7 @@ pub fn journeys() -> Vec<Journey> {
         tenant_journey!(private_addresses_are_refused),
         tenant_journey!(a_secret_is_shown_once),
         journey!(notices_are_signed_and_tell_ids_only),
+        journey!(signatures_and_tokens_go_by_the_systems_time),
         journey!(a_notice_is_sent_until_it_is_taken),
         journey!(a_receiver_that_is_gone_is_left_alone),
         journey!(no_notice_is_lost_when_the_server_is_killed),
@@ -67,6 +69,41 @@ fn verify(secret: &Value, received: &Received) {
     let mut other = received.body.clone();
     other.push(' ');
     assert!(webhook.verify(other.as_bytes(), &received.headers).is_err());
+}
+
+/// ADR 10: what others judge by their clocks goes by the system's, however far ours was moved.
+async fn signatures_and_tokens_go_by_the_systems_time(engine: Engine) {
+    const SECRET: &str = "e2e-hs256-secret-0123456789-0123456789";
+    let hook = Receiver::start(|_| Some(204)).await;
+    let mut launch = quick(Launch::on(Data::fresh(engine).await)).set("clock.mode=manual");
+    let secret = ("CARETRACK__AUTH__JWT__HS256_SECRET", SECRET.to_owned());
+    launch.environment.push(secret);
+    let server = launch.start().await;
+    let api = server.api();
+    let made = add(&api, &hook.url(), json!(["patient"])).await;
+    // Good for a minute, as are signatures for some minutes.
+    let mut good = claims("default");
+    good["exp"] = from_now(60).into();
+    let mut early = good.clone();
+    early["nbf"] = from_now(3600).into();
+    let nobody = api.with_key(None);
+    for by in ["PT0S", "P42D", "P365D"] {
+        if by != "PT0S" {
+            api.post("/ops/v1/clock", json!({"advance": by})).await.is(200);
+        }
+        let asked = hook.received().len();
+        api.post("/ops/v1/patients", json!({})).await.is(201);
+        for received in &until_received(&hook, asked + 1).await[asked..] {
+            verify(&made["secret"], received);
+            let sent: i64 = received.header("webhook-timestamp").parse().unwrap();
+            assert!((sent - from_now(0)).abs() < 60, "{by}");
+        }
+        for (claims, status) in [(&good, 200), (&early, 401)] {
+            let bearer = format!("Bearer {}", hmac(SECRET.as_bytes(), claims));
+            let whoami = nobody.get("/ops/v1/whoami").header("Authorization", &bearer);
+            whoami.await.is(status);
+        }
+    }
 }
 
 async fn private_addresses_are_refused(tenant: &Tenant) {

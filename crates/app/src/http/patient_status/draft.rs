@@ -58,7 +58,7 @@ fn details(body: &mut Reader<'_, '_>) -> DetailsChange {
             DATE,
             word(|text| Day::parse(text).map(DateOfBirth::Day)),
         ),
-        diagnosis: body.edit_object("diagnosis", diagnosis),
+        diagnosis: body.edit_object("diagnosis", |part| Some(diagnosis(part))),
         disease_phase: code(body, "diseasePhase", DiseasePhase::CODES, DiseasePhase::parse),
         ethnicity: code(body, "ethnicity", Ethnicity::CODES, Ethnicity::parse),
         pool_country_code: body.edit(
@@ -80,8 +80,8 @@ fn details(body: &mut Reader<'_, '_>) -> DetailsChange {
     }
 }
 
-fn diagnosis(diagnosis: &mut Reader<'_, '_>) -> Option<Diagnosis> {
-    Some(Diagnosis {
+fn diagnosis(diagnosis: &mut Reader<'_, '_>) -> Diagnosis {
+    Diagnosis {
         code: diagnosis.optional(
             "diagnosisCode",
             "must be a text of 1 to 10 characters",
@@ -93,7 +93,7 @@ fn diagnosis(diagnosis: &mut Reader<'_, '_>) -> Option<Diagnosis> {
             word(DiagnosisText::parse),
         ),
         date: diagnosis.optional("diagnosisDate", DATE, word(Day::parse)),
-    })
+    }
 }
 
 /// One of a closed list.
@@ -272,34 +272,37 @@ mod tests {
 
     #[test]
     fn a_typing_is_read_strictly() {
-        let cases: Vec<(&str, fn(&mut Value))> = vec![
-            ("$.hla", |body| drop(body.as_object_mut().unwrap().remove("hla"))),
-            ("$.hla.a", |body| body["hla"]["a"] = json!(null)),
-            ("$.hla.b", |body| {
-                drop(body["hla"].as_object_mut().unwrap().remove("b"))
-            }),
-            ("$.hla.drb1", |body| body["hla"]["drb1"] = json!("03:01")),
-            ("$.hla.drb1.field1", |body| {
-                body["hla"]["drb1"] = json!({"field2": "03:01"})
-            }),
-            ("$.hla.a.field1", |body| {
-                body["hla"]["a"]["field1"] = json!("01:01/01:02")
-            }),
-            ("$.hla.a.field1", |body| {
-                body["hla"]["a"]["field1"] = json!("NNNN")
-            }),
-            ("$.hla.a.field2", |body| body["hla"]["a"]["field2"] = json!(1)),
-            ("$.hla.a.field3", |body| {
-                body["hla"]["a"]["field3"] = json!("01:01")
-            }),
-            ("$.hla.drb2", |body| body["hla"]["drb2"] = json!(null)),
-            ("$.hla.DRB1", |body| {
-                body["hla"]["DRB1"] = json!({"field1": "03:01"})
-            }),
-        ];
-        for (path, change) in cases {
-            assert_eq!(faults(change), [path]);
+        for (path, locus, typing) in [
+            ("$.hla.a", "a", json!(null)),
+            ("$.hla.drb1", "drb1", json!("03:01")),
+            ("$.hla.drb1.field1", "drb1", json!({"field2": "03:01"})),
+            ("$.hla.a.field1", "a", json!({"field1": "01:01/01:02"})),
+            ("$.hla.a.field1", "a", json!({"field1": "NNNN"})),
+            ("$.hla.a.field2", "a", json!({"field1": "01:01", "field2": 1})),
+            (
+                "$.hla.a.field3",
+                "a",
+                json!({"field1": "01:01", "field3": "01:01"}),
+            ),
+            ("$.hla.drb2", "drb2", json!(null)),
+            ("$.hla.DRB1", "DRB1", json!({"field1": "03:01"})),
+        ] {
+            assert_eq!(
+                faults(|body| body["hla"][locus] = typing.clone()),
+                [path],
+                "{typing}"
+            );
         }
+        let without = |name: &str| {
+            faults(|body| {
+                let of = if name == "hla" { body } else { &mut body["hla"] };
+                of.as_object_mut().unwrap().remove(name);
+            })
+        };
+        assert_eq!(
+            (without("hla"), without("b")),
+            (vec!["$.hla".to_owned()], vec!["$.hla.b".to_owned()])
+        );
         let all = faults(|body| body["hla"] = json!({"c": {}, "x": 1}));
         assert_eq!(
             all,

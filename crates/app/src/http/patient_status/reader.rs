@@ -53,13 +53,13 @@ impl<'a> Reader<'a, '_> {
         match self.object.take(name) {
             None => Edit::Keep,
             Some(value) if is_null(value) => Edit::Clear,
-            Some(value) => match read(value) {
-                Some(read) => Edit::Set(read),
-                None => {
+            Some(value) => {
+                let read = read(value);
+                if read.is_none() {
                     self.wrong(name, must_be);
-                    Edit::Keep
                 }
-            },
+                read.map_or(Edit::Keep, Edit::Set)
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is sent: for the document. Bodies are read by hand, so that all that is wrong with one is told at once.
 #![expect(dead_code, reason = "only their shapes are used")]
+#![expect(clippy::struct_field_names, reason = "the names are the contract's")]
 
 use super::parts;
 use utoipa::{IntoParams, ToSchema};

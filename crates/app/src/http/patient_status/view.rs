@@ -102,6 +102,7 @@ pub struct IdmView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = StoredDiagnosis)]
+#[expect(clippy::struct_field_names, reason = "the names are the contract's")]
 pub struct DiagnosisView {
     #[schema(required)]
     diagnosis_code: Option<String>,

@@ -94,12 +94,12 @@ pub struct PropertyRule {
     min: Option<f64>,
     max: Option<f64>,
     #[serde(rename = "enum")]
-    #[schema(value_type = Vec<Object>, schema_with = parts::numbers_or_strings)]
+    #[schema(schema_with = parts::numbers_or_strings)]
     allowed: Option<Vec<()>>,
     /// ECMAScript, not anchored.
     pattern: Option<String>,
     /// A condition on `data`; the rule applies only if it holds.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     when: Option<()>,
 }
 

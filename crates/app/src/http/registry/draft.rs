@@ -20,16 +20,16 @@ pub struct Misshapen {
     pub contained: IndexMap<String, Vec<Contained>>,
 }
 
-impl From<Refusal> for Misshapen {
+impl From<Refusal> for Box<Misshapen> {
     fn from(refusal: Refusal) -> Self {
         let mut problems = Problems::default();
         problems.extend(refusal.problems);
-        Self {
+        Self::new(Misshapen {
             problems,
             of: None,
             data: None,
             contained: IndexMap::new(),
-        }
+        })
     }
 }
 
@@ -39,7 +39,7 @@ pub fn create(
     text: &str,
     now: Instant,
     make_id: impl FnOnce() -> RecordId,
-) -> Result<ResourceOrder, Misshapen> {
+) -> Result<ResourceOrder, Box<Misshapen>> {
     let mut problems = Problems::default();
     let source = path::key_to_make(request, "sourceKey", &mut problems);
     let of = path::key_to_make(request, "resourceType", &mut problems);
@@ -65,7 +65,7 @@ pub fn create(
 }
 
 /// PUT: may say again what the path says, so that what was read can be sent back.
-pub fn put(request: &HttpRequest, text: &str) -> Result<ResourceOrder, Misshapen> {
+pub fn put(request: &HttpRequest, text: &str) -> Result<ResourceOrder, Box<Misshapen>> {
     let mut problems = Problems::default();
     let source = path::key_to_make(request, "sourceKey", &mut problems);
     let of = path::key_to_make(request, "resourceType", &mut problems);
@@ -100,7 +100,7 @@ fn complete(
     id: Option<RecordId>,
     parts: Parts,
     problems: Problems,
-) -> Result<(ResourceKey, ResourceDraft), Misshapen> {
+) -> Result<(ResourceKey, ResourceDraft), Box<Misshapen>> {
     let Parts {
         data,
         meta,
@@ -115,12 +115,12 @@ fn complete(
             };
             Ok((ResourceKey { source, of, id }, draft))
         }
-        (source, of, _, data) => Err(Misshapen {
+        (source, of, _, data) => Err(Box::new(Misshapen {
             problems,
             of: source.zip(of),
             data,
             contained,
-        }),
+        })),
     }
 }
 
@@ -246,11 +246,11 @@ mod tests {
             .to_http_request()
     }
 
-    fn good(outcome: Result<ResourceOrder, Misshapen>) -> ResourceOrder {
+    fn good(outcome: Result<ResourceOrder, Box<Misshapen>>) -> ResourceOrder {
         outcome.unwrap_or_else(|misshapen| panic!("{:?}", misshapen.problems))
     }
 
-    fn problems(outcome: Result<ResourceOrder, Misshapen>) -> Vec<(String, Rule)> {
+    fn problems(outcome: Result<ResourceOrder, Box<Misshapen>>) -> Vec<(String, Rule)> {
         let Err(misshapen) = outcome else {
             panic!("it is refused")
         };

@@ -123,7 +123,7 @@ fn order_delete(request: &HttpRequest) -> Result<ResourceOrder, Failure> {
 async fn shaped(
     api: &Api,
     caller: &Caller,
-    read: Result<ResourceOrder, Misshapen>,
+    read: Result<ResourceOrder, Box<Misshapen>>,
 ) -> Result<ResourceOrder, Failure> {
     let Misshapen {
         mut problems,
@@ -132,7 +132,7 @@ async fn shaped(
         contained,
     } = match read {
         Ok(order) => return Ok(order),
-        Err(misshapen) => misshapen,
+        Err(misshapen) => *misshapen,
     };
     if let Some(of) = of {
         let data = data.as_deref();

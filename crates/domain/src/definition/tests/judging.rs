@@ -67,6 +67,11 @@ fn values_are_of_their_types() {
         &[json!([]), json!([1, null])],
         &[json!([1, "2"]), json!(1)],
     );
+}
+
+#[test]
+fn values_of_complex_types_have_their_members() {
+    let of = |name: &str| json!({"type": name});
     values_of(
         &of("reference"),
         &[
