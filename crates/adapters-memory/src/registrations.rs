@@ -59,7 +59,18 @@ impl State {
     }
 
     pub(crate) fn check_registration_names(&self, parts: &Parts) -> Result<(), StoreError> {
+        // A person made for a registration has its number, which may have been given before.
+        let made_for = |person: &PatientWrite| {
+            let mut writes = parts
+                .registrations
+                .iter()
+                .filter(|write| write.expected.is_some());
+            writes.any(|write| {
+                write.after.wmda_id == person.after.wmda_id && write.after.patient == person.after.id
+            })
+        };
         let new_patients = parts.patients.iter().filter(|write| write.expected.is_none());
+        let new_patients = new_patients.filter(|write| !made_for(write));
         let mut numbers: BTreeSet<WmdaId> = new_patients.map(|write| write.after.wmda_id).collect();
         name(
             !numbers

@@ -79,7 +79,9 @@ impl Application {
                 changes.put_patient(Some(left.revision), renumbered);
                 WmdaId::drawn(self.ids.number())
             }
-            Some(Record::Own(_) | Record::Others) | None => wmda_id,
+            // The registration's number was given to a person before, and each is given once.
+            Some(Record::Own(_) | Record::Others) => WmdaId::drawn(self.ids.number()),
+            None => wmda_id,
         };
         let id = PatientId(self.ids.id());
         let patient = Patient {

@@ -294,6 +294,7 @@ impl StatusRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use SearchStatus::{Act, Pre, Stp, Sus};
     use std::collections::BTreeMap;
     use std::str::FromStr;
     use strum::IntoEnumIterator;
@@ -346,7 +347,6 @@ mod tests {
                 assert_eq!(refusal.current(), Some(from));
             }
         }
-        use SearchStatus::{Act, Pre, Stp, Sus};
         assert_eq!(SearchStatus::New.allowed(), [Stp]);
         assert_eq!(Pre.allowed(), [Pre, Act, Sus, Stp]);
         assert_eq!(Act.allowed(), [Act, Sus, Stp]);

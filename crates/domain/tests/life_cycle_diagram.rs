@@ -30,7 +30,7 @@ fn drawn(table: &str) -> String {
             }
         }
         for next in order {
-            diagram += &format!("    {state} --> {next}: {}\n", arrows[next].join(", "));
+            diagram.extend(["    ", state, " --> ", next, ": ", &arrows[next].join(", "), "\n"]);
         }
     }
     diagram + "    ANO --> [*]\n```\n"

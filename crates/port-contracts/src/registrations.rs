@@ -226,6 +226,17 @@ async fn a_number_is_given_once(world: World) -> Outcome {
     assert_duplicate(person(9, 500_001).await);
     person(9, 500_002).await?;
     assert_duplicate(add(&world, &registration(500_002, OURS, 1)).await);
+    // A person that is made for a registration has its number.
+    let before = find(&world, 500_001).await;
+    let made = patient(10, 500_001, None);
+    let after = Registration {
+        patient: made.id,
+        ..before.revised()
+    };
+    let mut all = changes(OURS, at(2));
+    all.put_patient(None, made);
+    all.put_registration(Some(&before), after);
+    world.commit(all).await?;
     // Nothing of what failed is there, nor counted.
     assert_eq!(world.find_registration(OURS, wmda(500_002)).await?, None);
     let all = RegistrationFilter::default();

@@ -159,11 +159,15 @@ impl Sheet {
 fn numbers(parts: &Parts) -> Rows {
     let patients = parts.patients.iter().filter(|write| write.expected.is_none());
     let patients = patients.map(|write| write.after.wmda_id);
-    let registrations = parts.registrations.iter();
-    let registrations = registrations.filter(|write| write.expected.is_none());
-    let registrations = registrations.map(|write| write.after.wmda_id);
-    // A person that a registration makes has its number.
-    let numbers: BTreeSet<_> = patients.chain(registrations).collect();
+    let mut numbers: BTreeSet<_> = patients.collect();
+    for write in &parts.registrations {
+        // A person made for a registration has its number, which may have been given before.
+        if write.expected.is_none() {
+            numbers.insert(write.after.wmda_id);
+        } else {
+            numbers.remove(&write.after.wmda_id);
+        }
+    }
     let rows = numbers.into_iter().map(|number| vec![number.number().into()]);
     rows.collect()
 }

@@ -77,7 +77,9 @@ pub fn record(record: &application::PatientRecord, now: Instant) -> PatientRecor
         .map(|one| one.wmda_id.number())
         .collect();
     let own = record.patient.wmda_id.number();
-    if !numbers.contains(&own) {
+    // A person whom only registrations know has no number that anybody was told but theirs.
+    let is_told = record.patient.known_elsewhere || numbers.is_empty();
+    if is_told && !numbers.contains(&own) {
         numbers.push(own);
     }
     PatientRecord {
