@@ -47,7 +47,7 @@ impl Settings {
         Self::of(layers.build()?)
     }
 
-    fn of(layers: Config) -> Result<Self, SettingsError> {
+    pub(super) fn of(layers: Config) -> Result<Self, SettingsError> {
         let given: Value = layers.clone().try_deserialize()?;
         let known = serde_json::to_value(Self::default()).unwrap_or_default();
         if let Some(key) = first_unknown(&given, &known, "") {

@@ -1,5 +1,6 @@
 use super::*;
 use config::{Config, File, FileFormat};
+use serde_json::Value;
 use std::time::Duration;
 
 fn load(toml: &str) -> Result<Settings, SettingsError> {

@@ -21,7 +21,7 @@ async fn put_profile(
 ) -> Result<PutDefinition, UseCaseError> {
     let profile = Profile::read(body.as_object().unwrap(), "$").unwrap();
     let order = DefinitionOrder::Profile(ProfileType::Root, profile);
-    app.put_definition(caller, key("x").source, of, order).await
+    Box::pin(app.put_definition(caller, key("x").source, of, order)).await
 }
 
 const TEXT: &str = r#"{"n":"1"}"#;
