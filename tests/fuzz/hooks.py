@@ -1,6 +1,7 @@
 """What a schema cannot say, made so in requests that are meant to be good ones."""
 
 import itertools
+import re
 
 import schemathesis
 
@@ -10,10 +11,13 @@ COUNT = itertools.count()
 @schemathesis.hook
 def before_call(context, case, kwargs):
     meta = case.meta
+    operation = case.operation.definition.raw.get("operationId")
+    number = next(COUNT)
+    if operation in DEFINITIONS:
+        own_definition(operation, case, number)
     if meta is None or not meta.generation.mode.is_positive:
         return
     headers = case.headers or {}
-    number = next(COUNT)
     # One key for all requests would be refused for all but the first.
     if "Idempotency-Key" in headers:
         headers["Idempotency-Key"] = f"fuzz-{number}"
@@ -23,7 +27,6 @@ def before_call(context, case, kwargs):
         headers.pop("If-None-Match", None)
     elif "If-Match" in headers:
         headers["If-Match"] = "*"
-    operation = case.operation.definition.raw.get("operationId")
     if "audit" in case.operation.path and case.query:
         # A position is one that an earlier answer showed: none can be made up.
         case.query.pop("cursor", None)
@@ -48,8 +51,7 @@ def before_call(context, case, kwargs):
     if operation == "deliverResults":
         good_delivery(body)
     if operation in DEFINITIONS:
-        # What a schema cannot say of properties; and a key of its own, so that no type is closed that others write to.
-        good_definition(operation, case, body, number)
+        good_definition(operation, body)
     if operation in ("putResource", "createResource"):
         good_meta(body)
         good_ids(body.get("contained"))
@@ -81,8 +83,15 @@ DEFINITIONS = {
 }
 
 
-def good_definition(operation, case, body, number):
-    case.path_parameters[DEFINITIONS[operation]] = f"fuzz-{number}"
+def own_definition(operation, case, number):
+    """Whatever else is wrong with it, it may be taken: no type is closed that others write to."""
+    key = DEFINITIONS[operation]
+    if re.fullmatch(r"[A-Za-z0-9_-]+", str((case.path_parameters or {}).get(key))):
+        case.path_parameters[key] = f"fuzz-{number}"
+
+
+def good_definition(operation, body):
+    """What a schema cannot say of properties."""
     members = body.get("profile") if operation == "putCollection" else body
     if not isinstance(members, dict):
         return
