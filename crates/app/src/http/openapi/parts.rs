@@ -264,9 +264,23 @@ pub fn position() -> Object {
 /// `domain::EventFilter`.
 pub fn event_names() -> Schema {
     ArrayBuilder::new()
-        .items(matching("^(task|patient)(\\.[a-z_]+)?$", "task.failed"))
+        .items(matching(&format!("^{}$", event_name()), "task.failed"))
         .build()
         .into()
+}
+
+/// With commas between them.
+pub fn event_list() -> Object {
+    let name = event_name();
+    let list = matching(&format!("^{name}(,{name})*$"), "task.failed,patient");
+    let said = "The events wanted, by name (`task.failed`) or by subject (`task`), with commas between them; all, if none is said.";
+    described(list, said)
+}
+
+fn event_name() -> String {
+    let states: Vec<&str> = TaskStatus::iter().map(Into::into).collect();
+    let states = states.join("|");
+    format!("(task(\\.({states}))?|patient(\\.changed)?|search(\\.requested)?)")
 }
 
 pub fn record_cursor() -> Object {

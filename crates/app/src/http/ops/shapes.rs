@@ -68,10 +68,7 @@ pub struct PositionCursor {
 #[into_params(parameter_in = Query)]
 pub struct EventQuery {
     /// The events wanted, by name (`task.failed`) or by subject (`task`), with commas between them; all, if none is said.
-    #[param(
-        pattern = r"^(task|patient)(\.[a-z_]+)?(,(task|patient)(\.[a-z_]+)?)*$",
-        example = "task.failed,patient"
-    )]
+    #[param(schema_with = parts::event_list)]
     types: Option<String>,
     /// As `Last-Event-ID`, for clients that can set no header.
     #[param(schema_with = parts::position)]
