@@ -225,7 +225,7 @@ mod tests {
         for (query, name) in [
             ("offset=-1", "offset"),
             ("offset=x", "offset"),
-            ("status=XXX", "status"),
+            ("status=QQQ", "status"),
             ("status=act", "status"),
             ("status=ANO", "status"),
             ("status=ACT%7C", "status"),

@@ -42,7 +42,7 @@ fn a_stop_needs_a_reason_that_ends_a_search() {
         Some(json!("RCM")),
         Some(json!("AUT")),
         Some(json!("fnd")),
-        Some(json!("XXX")),
+        Some(json!("QQQ")),
         Some(json!(1)),
     ] {
         assert_eq!(
@@ -64,7 +64,7 @@ fn other_statuses_take_any_reason_of_a_client_or_none() {
                 [""; 0]
             );
         }
-        for reason in ["AUT", "XXX", ""] {
+        for reason in ["AUT", "QQQ", ""] {
             let change = with(&change, "changeReason", Some(json!(reason)));
             assert_eq!(faults(status, &change), ["$.changeReason"], "{target} {reason}");
         }
